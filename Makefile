@@ -1,0 +1,44 @@
+# Two commands do everything, set-up included: `make quickstart` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+# The CPU build where pip knows one under this name; set TORCH for another, such as a CUDA build.
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+
+.PHONY: quickstart test test-slow lint format setup emoji clean
+
+quickstart: setup
+	$(BIN)/ipaclip quickstart
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+# mypy reads the installed wheel: it cannot see through an editable install, and so the packaging is checked, too.
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	rm -rf build
+	$(BIN)/python -m pip install --quiet --no-deps --target build/installed .
+	cd build/installed && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p ipaclip
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[all]"
+	touch $@
+
+# Makes the shipped checkpoint again; see examples/emoji/README.md.
+emoji: setup
+	$(BIN)/python examples/emoji/build.py
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,26 @@
+"""`ipaclip distill`."""
+
+from typing import Annotated
+
+import typer
+
+from .console import fast_imports, keep_libraries_quiet, show_progress
+
+
+def distill(
+    config: Annotated[str, typer.Argument(metavar="CONFIG.yaml", help="What to distil: see docs/distillation.md.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as loop.steps=100 or resume=true.")
+    ] = None,
+) -> None:
+    """Distil a pronunciation tower from a CLIP's frozen text tower.
+
+    For several processes: accelerate launch -m ipaclip.training.distill CONFIG.yaml.
+    """
+    keep_libraries_quiet()
+    show_progress()
+    from ipaclip.training.distill import distill as run
+
+    with fast_imports():
+        from ipaclip.training import arguments  # noqa: F401  (torch comes with it)
+    typer.echo(f"checkpoint: {run(config, overrides or [])}")

@@ -1,0 +1,201 @@
+"""`ipaclip search`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import CANNOT_BE_SAID, complain, fast_imports, keep_libraries_quiet, read_lines, transcribe_each
+
+if TYPE_CHECKING:
+    from ipaclip.search import Gallery, Hit, PictureSearch
+
+
+def search(
+    queries: Annotated[
+        list[str] | None, typer.Argument(help="Words, as they are spelled; quote those that go together.")
+    ] = None,
+    *,
+    ipa: Annotated[bool, typer.Option("--ipa", help="The queries are IPA.")] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(help="Language the words are said in, such as eng-Latn.", show_default="the checkpoint's"),
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="Ask the text tower, not the pronunciation tower.")] = False,
+    both: Annotated[bool, typer.Option("--both", help="Ask both towers and show them side by side.")] = False,
+    file: Annotated[
+        str | None, typer.Option("--queries", metavar="FILE", help="Read queries, one a line; - is stdin.")
+    ] = None,
+    list_gallery: Annotated[bool, typer.Option("--list", help="List the pictures instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|NAME", help="Directory or Hub name.", show_default="the embedded checkpoint"),
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Pictures for each query.", show_default="5")] = None,
+) -> None:
+    """Find the pictures whose names sound like the queries, even where nobody ever wrote them.
+
+    A query that cannot be pronounced is reported on stderr, the others are answered, and the exit code is 1.
+    """
+    _reject_conflicts(ipa=ipa, text=text, both=both, language=language)
+    wanted = [*(queries or []), *(read_lines(file) if file is not None else [])]
+    if list_gallery and wanted:
+        raise ValueError("--list takes no queries: leave out one or the other.")
+    if not list_gallery and not wanted:
+        raise ValueError('There is no query: try `ipaclip search batterfly`, or see "ipaclip search --help".')
+    keep_libraries_quiet()
+    from ipaclip import embedded_checkpoint
+    from ipaclip.search import Gallery, PictureSearch, local_checkpoint
+
+    directory = local_checkpoint(checkpoint or embedded_checkpoint())
+    if list_gallery:
+        _print_gallery(Gallery.load(directory), as_json)
+        return
+    with fast_imports():
+        pictures = PictureSearch.from_checkpoint(directory)
+    if top is not None and top > len(pictures.gallery):
+        raise ValueError(f"--top {top} is too many: the gallery has {len(pictures.gallery)} pictures.")
+    answers = [_Answer(query, error=_why_unreadable(query)) for query in wanted]
+    readable = [answer for answer in answers if answer.error is None]
+    if not text:
+        _ask_by_sound(pictures, readable, is_ipa=ipa, language=language, top=top or 5)
+    if text or both:
+        _ask_by_text(pictures, readable, top=top or 5, beside=both)
+    for answer in answers:
+        if answer.error is not None:
+            complain(answer.error)
+        _print_answer(answer, as_json)
+    if any(answer.error is not None for answer in answers):
+        raise typer.Exit(CANNOT_BE_SAID)
+
+
+@dataclass
+class _Answer:
+    query: str
+    ipa: str | None = None
+    error: str | None = None
+    results: list["Hit"] = field(default_factory=list)
+    text_results: list["Hit"] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        answer: dict[str, Any] = {"query": self.query}
+        for name in ("ipa", "error"):
+            if getattr(self, name) is not None:
+                answer[name] = getattr(self, name)
+        answer["results"] = _plain(self.results)
+        return answer if self.text_results is None else {**answer, "text_results": _plain(self.text_results)}
+
+
+def _plain(hits: Sequence["Hit"]) -> list[dict[str, Any]]:
+    return [{**hit.entry.to_dict(), "score": round(hit.score, 4)} for hit in hits]
+
+
+def _reject_conflicts(*, ipa: bool, text: bool, both: bool, language: str | None) -> None:
+    if text and both:
+        raise ValueError("--both asks the text tower already: leave out --text or --both.")
+    if ipa and (text or both):
+        raise ValueError(f"The text tower cannot read IPA: leave out --ipa or {'--text' if text else '--both'}.")
+    if language is not None and (ipa or text):
+        other = "--ipa" if ipa else "--text"
+        raise ValueError(f"--language says how spelled words sound: leave out --language or {other}.")
+
+
+def _why_unreadable(query: str) -> str | None:
+    if not query.strip():
+        return "A query is empty: write a word."
+    # An argument that was not UTF-8 comes with its bytes as lone surrogates.
+    if any("\ud800" <= sign <= "\udfff" for sign in query):
+        return f"The query {query!r} is not UTF-8: write it in UTF-8."
+    return None
+
+
+def _ask_by_sound(
+    pictures: "PictureSearch", answers: list[_Answer], *, is_ipa: bool, language: str | None, top: int
+) -> None:
+    def transcribe(texts: list[str]) -> list[str]:
+        try:
+            return list(pictures.processor.transcribe(texts, language=language))
+        except RuntimeError as error:  # the checkpoint was taught by another transcriber than is installed
+            raise ValueError(str(error)) from error
+
+    queries = [answer.query for answer in answers]
+    for answer, ipa in zip(answers, queries if is_ipa else transcribe_each(transcribe, queries), strict=True):
+        if isinstance(ipa, ValueError):
+            answer.error = str(ipa)
+        elif not _has_known_sign(pictures, ipa):
+            answer.error = f"{answer.query!r} holds no sign of IPA: leave out --ipa if it is spelled."
+        else:
+            answer.ipa = ipa
+    heard = [answer for answer in answers if answer.ipa is not None]
+    hits = pictures.search([answer.ipa or "" for answer in heard], by="ipa", top=top)
+    for answer, found in zip(heard, hits, strict=True):
+        answer.results = found
+
+
+def _has_known_sign(pictures: "PictureSearch", ipa: str) -> bool:
+    tokenizer = pictures.processor.pronunciation_tokenizer
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer(ipa, add_special_tokens=False, verbose=False)["input_ids"])
+    return any(token.strip() and token != tokenizer.unk_token for token in tokens)
+
+
+def _ask_by_text(pictures: "PictureSearch", answers: list[_Answer], *, top: int, beside: bool) -> None:
+    hits = pictures.search([answer.query for answer in answers], by="text", top=top)
+    for answer, found in zip(answers, hits, strict=True):
+        if beside:
+            answer.text_results = found
+        else:
+            answer.results = found
+
+
+def _print_answer(answer: _Answer, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False))
+        return
+    if not answer.results and not answer.text_results:
+        return
+    query = typer.style(answer.query, bold=True)
+    heard = f"/{answer.ipa}/" if answer.ipa is not None else ""
+    typer.echo(heard if answer.query == answer.ipa else f"{query}  {heard}".rstrip())
+    lines = _table(answer.results)
+    if answer.text_results is not None:
+        columns = zip_longest(["by sound", *lines], ["by text", *_table(answer.text_results)], fillvalue="")
+        left, right = zip(*columns, strict=True)
+        lines = [f"{sound}    {written}".rstrip() for sound, written in zip(_padded(left), right, strict=True)]
+    for line in lines:
+        typer.echo(f"  {line}")
+
+
+def print_hits(query: str, hits: Sequence["Hit"]) -> None:
+    """One line: the query and what it found, best first."""
+    found = "   ".join(f"{hit.entry.character} {hit.entry.name} {hit.score:.2f}" for hit in hits)
+    typer.echo(f"  {typer.style(query, bold=True)}  →  {found}")
+
+
+def _table(hits: Sequence["Hit"]) -> list[str]:
+    characters = _padded([hit.entry.character for hit in hits])
+    names = _padded([hit.entry.name for hit in hits])
+    return [
+        f"{character}  {name}  {hit.score:6.3f}" for character, name, hit in zip(characters, names, hits, strict=True)
+    ]
+
+
+def _padded(texts: Sequence[str]) -> list[str]:
+    """All as wide as the widest, in cells of a terminal, where most emoji take two and combining marks none."""
+    from rich.cells import cell_len
+
+    widths = [cell_len(text) for text in texts]
+    return [text + " " * (max(widths) - width) for text, width in zip(texts, widths, strict=True)]
+
+
+def _print_gallery(gallery: "Gallery", as_json: bool) -> None:
+    if as_json:
+        for entry in gallery.entries:
+            typer.echo(json.dumps(entry.to_dict(), ensure_ascii=False))
+        return
+    characters = _padded([entry.character for entry in gallery.entries])
+    for character, entry in zip(characters, gallery.entries, strict=True):
+        typer.echo(f"{character}  {entry.name}")

@@ -1,0 +1,103 @@
+"""Makes the embedded checkpoint `pretrained/emoji` again, from the font and the names to the table of results.
+
+    python examples/emoji/build.py            # all that is not there yet: the CLIP, the tower, the evaluation
+    python examples/emoji/build.py --install  # and puts the result into pretrained/emoji
+
+Needs Debian's fonts-noto-color-emoji and unicode-cldr-core, and `pip install -e ".[all]"`. What was finished before is
+not done again; what was interrupted goes on where it stopped.
+"""
+
+import argparse
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dataset
+import gallery
+import torch
+import train_clip
+from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, held_out_words
+from ipaclip.search import Gallery, PictureSearch
+from ipaclip.tokenization import get_transcriber
+from ipaclip.training.arguments import DistillationArguments
+from ipaclip.training.distillation import Distillation
+
+logger = logging.getLogger("build")
+
+HERE = Path(__file__).parent
+SHIPPED = HERE.parent.parent / "pretrained" / "emoji"
+SHIPPED_FILES = (
+    "README.md", "config.json", "gallery.json", "gallery.safetensors", "metrics.json", "model.safetensors",
+    "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+)  # fmt: skip
+
+
+def make_clip(clip: Path, epochs: int) -> None:
+    """Trains the CLIP, unless it is there, and makes its gallery."""
+    if not (clip / "model.safetensors").exists():
+        command = [sys.executable, str(HERE / "train_clip.py"), "--output", str(clip), "--epochs", str(epochs)]
+        subprocess.run(command, check=True)
+    emojis, pictures = dataset.load(train_clip.IMAGE_SIZE)
+    gallery.build_gallery(emojis, pictures, clip).save(clip)
+    gallery.write_texts(emojis, clip / "texts.jsonl")
+
+
+def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
+    """Distils the pronunciation tower, with every word of the evaluation's nonsense held out."""
+    names = [entry.name for entry in Gallery.load(clip).entries]
+    transcriber = get_transcriber("eng-Latn", "espeak")
+    inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(names))
+    held_out = clip / "held_out.txt"
+    held_out.write_text("\n".join(sorted(held_out_words(build_queries(names, transcriber, inventory)))) + "\n")
+    own = [f"teacher={clip}", f"output_dir={tower}", f"data.train={clip / 'texts.jsonl'}", "data.transcriber=espeak",
+           f"augmentation.inventory={json.dumps(inventory)}", f"augmentation.held_out={held_out}",
+           "resume=true"]  # fmt: skip
+    Distillation(DistillationArguments.from_file(HERE / "distill.yaml", [*own, *overrides])).run()
+
+
+def evaluate(tower: Path) -> None:
+    """Adds the table of results to the metrics and the model card."""
+    pictures = PictureSearch.from_checkpoint(tower)
+    names = [entry.name for entry in pictures.gallery.entries]
+    embeds = torch.from_numpy(pictures.gallery.image_embeds)
+    report = evaluate_retrieval(pictures.model, pictures.processor, embeds, names)
+    metrics = json.loads((tower / "metrics.json").read_text(encoding="utf-8"))
+    metrics["retrieval"] = report.to_dict()
+    (tower / "metrics.json").write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    card = (tower / "README.md").read_text(encoding="utf-8").partition("\n## Made of\n")[0]
+    made = (HERE / "card.md").read_text(encoding="utf-8").replace("{table}", report.to_markdown())
+    (tower / "README.md").write_text(f"{card}\n{made}", encoding="utf-8")
+    logger.info("\n%s", report.to_markdown())
+
+
+def install(tower: Path) -> None:
+    SHIPPED.mkdir(parents=True, exist_ok=True)
+    for name in SHIPPED_FILES:
+        shutil.copyfile(tower / name, SHIPPED / name)
+    shutil.copytree(tower / "pronunciation_tokenizer", SHIPPED / "pronunciation_tokenizer", dirs_exist_ok=True)
+    size = sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file())
+    logger.info("%s: %.1f MB", SHIPPED, size / 1e6)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, default=Path("runs/emoji-clip"))
+    parser.add_argument("--tower", type=Path, default=Path("runs/emoji-tower"))
+    parser.add_argument("--epochs", type=int, default=150, help="of the CLIP")
+    parser.add_argument("--install", action="store_true", help="put the result into pretrained/emoji")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of the distillation")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    make_clip(args.clip, args.epochs)
+    if not (args.tower / "metrics.json").exists():
+        make_tower(args.clip, args.tower, args.overrides)
+    evaluate(args.tower)
+    if args.install:
+        install(args.tower)
+
+
+if __name__ == "__main__":
+    main()

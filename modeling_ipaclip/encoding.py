@@ -1,0 +1,91 @@
+"""Lists of words, IPA strings or pictures → one matrix of embeddings."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+logger = logging.getLogger(__name__)
+
+
+@torch.no_grad()
+def encode(
+    model: Any,
+    processor: Any,
+    *,
+    text: Sequence[str] | None = None,
+    ipa: Sequence[str] | None = None,
+    pronounce: Sequence[str] | None = None,
+    images: Sequence[Any] | None = None,
+    language: str | None = None,
+    batch_size: int = 64,
+) -> torch.Tensor:
+    """Embeds a list of inputs of one kind, in batches of alike length.
+
+    Args:
+        model: an `IPAClipModel`; for `ipa` and `pronounce` an `IPAClipPronunciationModelWithProjection` serves too.
+        processor: its `IPAClipProcessor`.
+        text: what the text tower reads.
+        ipa: IPA strings for the pronunciation tower.
+        pronounce: spelled words for the pronunciation tower, transcribed first, as spoken in `language`.
+        images: pictures for the image tower.
+        language: the language of `pronounce`; by default the processor's own.
+        batch_size: how many inputs go through a tower at once.
+
+    Returns:
+        `(inputs, projection_dim)`, float32 on the CPU, rows of length 1, in the order of the inputs.
+
+    Raises:
+        ValueError: unless exactly one kind of input is given.
+    """
+    given = {"text": text, "ipa": ipa, "pronounce": pronounce, "images": images}
+    kinds = [kind for kind, values in given.items() if values is not None]
+    if len(kinds) != 1:
+        raise ValueError(f"give exactly one of {', '.join(given)}; got {', '.join(kinds) or 'none'}")
+    if pronounce is not None:
+        ipa = processor.transcribe(list(pronounce), language=language)
+    kind, inputs = ("images", images) if images is not None else ("text", text) if text is not None else ("ipa", ipa)
+    inputs = list(inputs or [])
+    model_was_training = model.training
+    model.eval()
+    order = range(len(inputs)) if kind == "images" else sorted(range(len(inputs)), key=lambda row: len(inputs[row]))
+    batches = [list(order)[start : start + batch_size] for start in range(0, len(inputs), batch_size)]
+    parts = [_embed(model, processor, kind, [inputs[row] for row in batch]) for batch in batches]
+    model.train(model_was_training)
+    if not parts:
+        return torch.empty(0, model.config.projection_dim)
+    embeddings = torch.cat(parts)
+    result = torch.empty_like(embeddings)
+    result[torch.tensor([row for batch in batches for row in batch])] = embeddings
+    return result
+
+
+def _warn_of_long_texts(tokenizer: Any, texts: list[str]) -> None:
+    limit = tokenizer.model_max_length
+    for text, ids in zip(texts, tokenizer(texts, verbose=False)["input_ids"], strict=True):
+        if len(ids) > limit:
+            logger.warning("%r is %d tokens long: the last %d were cut, for %d is the text tower's limit.",
+                           text, len(ids), len(ids) - limit, limit)  # fmt: skip
+
+
+def _embed(model: Any, processor: Any, kind: str, inputs: list[Any]) -> torch.Tensor:
+    if kind == "text":
+        _warn_of_long_texts(processor.tokenizer, inputs)
+    batch = processor(**{kind: inputs}, return_tensors="pt", truncation=True).to(model.device)
+    if kind == "images":
+        features = model.get_image_features(pixel_values=batch["pixel_values"].to(model.dtype)).pooler_output
+    elif kind == "text":
+        features = model.get_text_features(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+        ).pooler_output
+    elif hasattr(model, "get_pronunciation_features"):
+        features = model.get_pronunciation_features(
+            pronunciation_input_ids=batch["pronunciation_input_ids"],
+            pronunciation_attention_mask=batch["pronunciation_attention_mask"],
+        ).pooler_output
+    else:
+        features = model(
+            input_ids=batch["pronunciation_input_ids"], attention_mask=batch["pronunciation_attention_mask"]
+        ).pronunciation_embeds
+    return torch.nn.functional.normalize(features.float(), dim=-1).cpu()

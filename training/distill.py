@@ -1,0 +1,41 @@
+"""`accelerate launch -m ipaclip.training.distill CONFIG.yaml [key=value …]`."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .arguments import DistillationArguments
+
+
+def distill(config: str | Path, overrides: Sequence[str] = ()) -> Path:
+    """Runs the distillation that a YAML file describes and returns the checkpoint's directory.
+
+    Raises `ipaclip.training.arguments.ArgumentsError` (a `ValueError`) before anything heavy loads if it cannot be run.
+    """
+    arguments = DistillationArguments.from_file(config, overrides)
+    from .distillation import Distillation
+
+    return Distillation(arguments).run()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="ipaclip.training.distill", description=__doc__)
+    parser.add_argument("config", help="YAML or JSON file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as loop.steps=100")
+    given = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        directory = distill(given.config, given.overrides)
+    except (ValueError, OSError, ImportError) as error:
+        logging.getLogger(__name__).error("%s", error)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    logging.getLogger(__name__).info("checkpoint: %s", directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The distillation loss: how far the pronunciation tower is from the teacher's text embeddings, term by term."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .arguments import ObjectiveArguments
+
+
+class DistillationObjective:
+    """A weighted sum of terms over L2-normalised teacher embeddings.
+
+    Text embeddings share a large common part; a student that meets it has a small loss and has learned nothing. So with
+    `centre` the teacher's mean is taken out of both sides before the directions are compared.
+
+    - `cosine`: mean of 1 - cos(student, teacher). From 0 to 2.
+    - `mse`: mean squared distance, summed over dimensions. From 0 up.
+    - `contrastive`: InfoNCE (van den Oord et al. 2018) of each student embedding against the teacher embeddings of the
+      batch and `extra_negatives` others, at `temperature`. From 0 to log(candidates) for a student that knows nothing.
+    """
+
+    def __init__(self, arguments: ObjectiveArguments, mean: Tensor) -> None:
+        self.arguments = arguments
+        self.mean = mean if arguments.centre else torch.zeros_like(mean)
+
+    def __call__(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        text: Tensor,
+        extra: Tensor | None = None,
+        extra_text: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The terms with a positive weight, unweighted, and their weighted sum as `loss`.
+
+        Args:
+            student: `(batch, dim)`, the pronunciation tower's projected outputs.
+            teacher: `(batch, dim)`, the teacher's normalised embeddings.
+            text: `(batch,)`, numbers of the texts; equal numbers are never negatives of each other.
+            extra: `(others, dim)`, more of the teacher's embeddings, as negatives.
+            extra_text: `(others,)`, their texts' numbers.
+        """
+        weights = self.arguments
+        student, teacher = student.float() - self.mean, teacher - self.mean
+        terms: dict[str, Tensor] = {}
+        if weights.cosine:
+            terms["cosine"] = (1 - functional.cosine_similarity(student, teacher, dim=-1)).mean()
+        if weights.mse:
+            terms["mse"] = (student - teacher).square().sum(-1).mean()
+        if weights.contrastive:
+            candidates, numbers = teacher, text
+            if extra is not None and extra_text is not None:
+                candidates = torch.cat([teacher, extra - self.mean])
+                numbers = torch.cat([text, extra_text])
+            terms["contrastive"] = contrastive(student, candidates, text, numbers, weights.temperature)
+        terms["loss"] = sum((getattr(weights, name) * term for name, term in terms.items()), student.new_zeros(()))
+        return terms
+
+
+def contrastive(student: Tensor, candidates: Tensor, text: Tensor, numbers: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of the right candidate (row i of `candidates` for row i of `student`) among all.
+
+    Candidates of the same text, other than the right one, take no part.
+    """
+    logits = functional.normalize(student, dim=-1) @ functional.normalize(candidates, dim=-1).T / temperature
+    target = torch.arange(len(student), device=student.device)
+    same = text[:, None] == numbers[None, :]
+    same[target, target] = False
+    return functional.cross_entropy(logits.masked_fill(same, float("-inf")), target)
