@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import distill, evaluate, languages, quickstart, search, transcribe
+from . import convert, distill, evaluate, languages, quickstart, search, transcribe
 from .console import CommandGroup, debug_option, use_utf8
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for command in (
     languages.languages,
     distill.distill,
     evaluate.evaluate,
+    convert.convert,
 ):
     app.command()(command)
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # Nobody ever wrote these; they are in no gallery.
 SEARCHES = ("batterfly", "elefant", "krokodile", "jiraff", "gitar", "sirkle", "astronot", "yoonikorn")
-NAME_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5
+NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5, 0.2
+RESPELLINGS = 6
 
 
 def quickstart(
@@ -40,7 +41,13 @@ def quickstart(
     resume = _make_room(output)
     with fast_imports():
         import torch
-        from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, held_out_words
+        from ipaclip.evaluation import (
+            RealWords,
+            build_queries,
+            evaluate_retrieval,
+            further_respellings,
+            held_out_words,
+        )
         from ipaclip.search import Gallery, PictureSearch
         from ipaclip.tokenization import get_transcriber
         from ipaclip.training.arguments import DistillationArguments
@@ -52,7 +59,8 @@ def quickstart(
     transcriber = get_transcriber("eng-Latn", "espeak")
     inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(names))
     queries = build_queries(names, transcriber, inventory)
-    texts, held_out = _write_inputs(output, gallery, held_out_words(queries))
+    respellings = further_respellings(names, transcriber, queries, RESPELLINGS)
+    texts, held_out = _write_inputs(output, gallery, respellings, held_out_words(queries))
 
     typer.echo("2. A new pronunciation tower learns from the frozen text tower what each pronunciation means.")
     values = _configuration(feature_set, seed, steps)
@@ -103,8 +111,10 @@ def _configuration(feature_set: str, seed: int, steps: int | None) -> dict[str, 
     return values
 
 
-def _write_inputs(output: Path, gallery: "Gallery", held_out: set[str]) -> tuple[Path, Path]:
-    """The texts to learn (names, and what else the package `emoji` calls them), and the words to keep out."""
+def _write_inputs(
+    output: Path, gallery: "Gallery", respellings: list[tuple[int, str]], held_out: set[str]
+) -> tuple[Path, Path]:
+    """The texts to learn (names, respelled names, and what else `emoji` calls them), and the words to keep out."""
     try:
         import emoji
     except ImportError as error:
@@ -118,8 +128,12 @@ def _write_inputs(output: Path, gallery: "Gallery", held_out: set[str]) -> tuple
     weights.update({entry.name: NAME_WEIGHT for entry in gallery.entries})
     output.mkdir(parents=True, exist_ok=True)
     texts, words = output / "texts.jsonl", output / "held_out.txt"
-    rows = [json.dumps({"text": text, "weight": weight}, ensure_ascii=False) for text, weight in weights.items()]
-    texts.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows: list[dict[str, Any]] = [{"text": text, "weight": weight} for text, weight in weights.items()]
+    rows += [
+        {"text": gallery.entries[index].name, "pronounced": spelling, "weight": RESPELLING_WEIGHT}
+        for index, spelling in respellings
+    ]
+    texts.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     words.write_text("\n".join(sorted(held_out)) + "\n", encoding="utf-8")
     return texts, words
 

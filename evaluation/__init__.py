@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .metrics import median_rank, ranks, recall_at_k
     from .nonsense import RealWords, candidates, neighbours_within, swap_phonemes
-    from .queries import Query, build_queries, held_out_words
+    from .queries import Query, build_queries, further_respellings, held_out_words
     from .respelling import respell
     from .retrieval import RetrievalReport, RetrievalRow, evaluate_retrieval
 
@@ -23,6 +23,7 @@ _HOME = {
     "swap_phonemes": "nonsense",
     "Query": "queries",
     "build_queries": "queries",
+    "further_respellings": "queries",
     "held_out_words": "queries",
     "respell": "respelling",
     "RetrievalReport": "retrieval",
@@ -38,6 +39,7 @@ __all__ = [
     "build_queries",
     "candidates",
     "evaluate_retrieval",
+    "further_respellings",
     "held_out_words",
     "median_rank",
     "neighbours_within",

@@ -154,6 +154,56 @@ def build_queries(
     return queries
 
 
+def further_respellings(
+    names: Sequence[str],
+    transcriber: SpeaksWords,
+    queries: Mapping[str, Sequence[Query]],
+    count: int,
+    seed: int = 0,
+) -> list[tuple[int, str]]:
+    """Other respellings of the names than the queries', to train on: pairs of a name's index and a spelling.
+
+    Up to `count` different ones for each name. None is a query's spelling, nor heard as a query's respelling is (unless
+    that is the name's own pronunciation). A word that would be heard as one of `held_out_words`, wherever its stress
+    is, keeps its true spelling.
+    """
+    said = transcriber.transcribe(list(names))
+    drawn = [
+        (index, spelling)
+        for index, (name, ipa) in enumerate(zip(names, said, strict=True))
+        for spelling in dict.fromkeys(respell(ipa, _rng(seed, "further", index, n), avoid=name) for n in range(count))
+    ]
+    held_out = {_unstressed(word) for word in held_out_words(queries)}
+    heard = transcriber.transcribe([spelling for _, spelling in drawn])
+    allowed = dict.fromkeys(
+        (index, _without(held_out, spelling, sounds, names[index]))
+        for (index, spelling), sounds in zip(drawn, heard, strict=True)
+    )
+    kept = [(index, spelling) for index, spelling in allowed if spelling is not None]
+    spelled = {query.spelling for asked in queries.values() for query in asked}
+    asked = {query.heard for query in queries.get(RESPELLED, ())} - set(said)
+    return [
+        (index, spelling)
+        for (index, spelling), sounds in zip(kept, transcriber.transcribe([text for _, text in kept]), strict=True)
+        if spelling not in spelled and sounds not in asked
+    ]
+
+
+def _unstressed(ipa: str) -> str:
+    return ipa.replace("ˈ", "").replace("ˌ", "")
+
+
+def _without(held_out: Collection[str], spelling: str, heard: str, name: str) -> str | None:
+    """The respelling with true words for those heard as held-out ones; None where nothing respelled would remain."""
+    words, sounds, true = spelling.split(), heard.split(), name.split()
+    out = [_unstressed(sound) in held_out for sound in sounds]
+    if not any(out):
+        return spelling
+    if all(out) or not len(words) == len(sounds) == len(true):
+        return None
+    return " ".join(own if bad else word for own, word, bad in zip(true, words, out, strict=True))
+
+
 def held_out_words(queries: Mapping[str, Sequence[Query]]) -> set[str]:
     """The nonsense words of all kinds that swap: what training must never hear.
 

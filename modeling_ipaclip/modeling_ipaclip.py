@@ -657,9 +657,7 @@ def _mean_contrastive_loss(pairs: list[torch.Tensor]) -> torch.Tensor:
 def _load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
     clip, loading_info = CLIPModel.from_pretrained(name_or_path, output_loading_info=True, **kwargs)
     if missing := sorted(loading_info["missing_keys"]):
-        raise ValueError(
-            f"{name_or_path} is not a CLIP checkpoint: it lacks {len(missing)} weights (as {missing[0]})."
-        )
+        raise ValueError(f"{name_or_path} is not a CLIP checkpoint: it lacks {len(missing)} weights (as {missing[0]}).")
     return clip
 
 

@@ -104,9 +104,7 @@ class IPAClipProcessor(ProcessorMixin):
                 raise
             raise OSError(f"There is no IPA tokenizer in the {where}: {advice}.") from error
 
-    def save_pretrained(
-        self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any
-    ) -> list[str]:
+    def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
         # The tokenizer writes its code into its own folder, but it is looked for at the root.
         if self.pronunciation_tokenizer._auto_class is not None:

@@ -20,9 +20,7 @@ def test_what_is_not_given_has_its_default():
 )
 def test_yaml_numbers_become_floats(tmp_path, written, meant):
     path = tmp_path / "run.yaml"
-    path.write_text(
-        f"teacher: clip\noutput_dir: out\ndata: {{train: rows.jsonl}}\nloop:\n  learning_rate: {written}\n"
-    )
+    path.write_text(f"teacher: clip\noutput_dir: out\ndata: {{train: rows.jsonl}}\nloop:\n  learning_rate: {written}\n")
     arguments = DistillationArguments.from_file(path)
     assert arguments.loop.learning_rate == meant
     assert arguments.data.train == ["rows.jsonl"]

@@ -79,7 +79,9 @@ def test_deletion_shortens_but_never_empties_a_word(tokenizer):
 
 
 def test_insertion_lengthens_by_a_near_phoneme(tokenizer):
-    lengths = {len(ids) for ids in noisy(tokenizer, "bati", 100, clean=0.0, substitution=0.0, insertion=0.5, stress=0.0)}
+    lengths = {
+        len(ids) for ids in noisy(tokenizer, "bati", 100, clean=0.0, substitution=0.0, insertion=0.5, stress=0.0)
+    }
     assert max(lengths) > 6
     assert min(lengths) == 6
 

@@ -449,8 +449,7 @@ def test_embeddings_start_at_the_scale_of_clips() -> None:
 
 def test_initializer_factor_scales_the_tower() -> None:
     plain, scaled = (
-        IPAClipPronunciationModel(IPAClipPronunciationConfig(initializer_factor=f, **wide_config()))
-        for f in (1.0, 3.0)
+        IPAClipPronunciationModel(IPAClipPronunciationConfig(initializer_factor=f, **wide_config())) for f in (1.0, 3.0)
     )
     for name in ("embeddings.feature_projection", "encoder.layers.0.mlp.fc1", "encoder.layers.0.self_attn.q_proj"):
         ratio = scaled.get_submodule(name).weight.std() / plain.get_submodule(name).weight.std()

@@ -285,3 +285,28 @@ def test_every_name_of_an_emoji_gives_queries():
             assert [word for word in query.ipa.split() if word in real] == list(query.unswapped)
         assert sum(len(query.unswapped) for query in queries[kind]) < 0.02 * len(names)
     assert not any(word in real for word in held_out_words(queries))
+
+
+def test_further_respellings_are_neither_asked_nor_held_out():
+    pytest.importorskip("phonemizer")
+    from ipaclip.evaluation import further_respellings
+    from ipaclip.tokenization import get_transcriber
+
+    names, transcriber = ["red heart", "circle", "butterfly", "umbrella"], get_transcriber("eng-Latn", "espeak")
+    asked = build_queries(names, transcriber, INVENTORY, real_words=RealWords([]))
+    further = further_respellings(names, transcriber, asked, count=12)
+    assert len(further) >= 2
+    assert len(set(further)) == len(further)
+
+    def plain(ipa):
+        return ipa.replace("ˈ", "").replace("ˌ", "")
+
+    held_out = {plain(word) for word in held_out_words(asked)}
+    said = set(transcriber.transcribe(names))
+    for index, spelling in further:
+        (heard,) = transcriber.transcribe([spelling])
+        assert spelling != names[index]
+        assert spelling not in {query.spelling for kind in asked.values() for query in kind}
+        assert heard in said or heard not in {query.heard for query in asked["respelled"]}
+        assert not {plain(word) for word in heard.split()} & held_out
+    assert further_respellings(names, transcriber, asked, count=12) == further

@@ -10,9 +10,9 @@ from ipaclip.training.objective import DistillationObjective, contrastive
 MEAN = torch.tensor([0.5, 0.0])
 
 
-def terms(student, teacher, mean=MEAN, **weights):
+def terms(student, teacher, mean=MEAN, variance=1.0, **weights):
     arguments = ObjectiveArguments(**{"cosine": 0.0, "mse": 0.0, "contrastive": 0.0, **weights})
-    objective = DistillationObjective(arguments, mean)
+    objective = DistillationObjective(arguments, mean, variance)
     return objective(torch.tensor(student), torch.tensor(teacher), torch.arange(len(student)))
 
 
@@ -23,9 +23,10 @@ def test_centred_cosine_looks_at_what_the_mean_leaves():
     assert plain == pytest.approx(1 - 0.5 / math.sqrt(1.25), abs=1e-6)
 
 
-def test_mse_is_the_squared_distance():
-    # (3, 4) and (0, 0) are 25 apart, (1, 1) and (1, 1) nothing; the mean of both rows is 12.5.
-    assert terms([[3.0, 4.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 1.0]], mse=1.0)["mse"].item() == pytest.approx(12.5)
+def test_mse_is_the_squared_distance_in_units_of_the_variance():
+    # (3, 4) and (0, 0) are 25 apart, (1, 1) and (1, 1) nothing; the mean of both rows is 12.5, a quarter of 50.
+    result = terms([[3.0, 4.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 1.0]], variance=50.0, mse=1.0)
+    assert result["mse"].item() == pytest.approx(0.25)
 
 
 def test_contrastive_is_the_cross_entropy_of_the_right_candidate():
@@ -45,7 +46,7 @@ def test_the_same_text_is_no_negative():
 
 
 def test_the_loss_is_the_weighted_sum_and_extra_negatives_count():
-    objective = DistillationObjective(ObjectiveArguments(cosine=2.0, mse=0.5, contrastive=3.0), torch.zeros(2))
+    objective = DistillationObjective(ObjectiveArguments(cosine=2.0, mse=0.5, contrastive=3.0), torch.zeros(2), 1.0)
     student, teacher = torch.tensor([[1.0, 0.2], [0.1, 1.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     numbers = torch.tensor([0, 1])
     without = objective(student, teacher, numbers)

@@ -48,9 +48,7 @@ def text_tokenizer() -> PreTrainedTokenizerFast:
     backend = Tokenizer(models.BPE({token: index for index, token in enumerate([*alphabet, "<end>"])}, []))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    backend.post_processor = processors.TemplateProcessing(
-        single="$A <end>", special_tokens=[("<end>", len(alphabet))]
-    )
+    backend.post_processor = processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", len(alphabet))])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token="<end>",

@@ -101,9 +101,7 @@ class IPATokenizer(TokenizersBackend):
         batch = super()._encode_plus(*args, **kwargs)
         if not kwargs.get("return_overflowing_tokens"):
             cut = sum(
-                part.special_tokens_mask.count(0)
-                for encoding in batch.encodings or ()
-                for part in encoding.overflowing
+                part.special_tokens_mask.count(0) for encoding in batch.encodings or () for part in encoding.overflowing
             )
             if cut:
                 logger.warning("Truncation cut %d tokens of IPA: raise max_length, or give shorter texts.", cut)

@@ -21,7 +21,11 @@ class ArgumentsError(ValueError):
 @strict
 @dataclass
 class StudentArguments:
-    """The pronunciation tower's shape; its projection has the teacher's width."""
+    """The pronunciation tower's shape; its projection has the teacher's width.
+
+    `query_key_gain` multiplies CLIP's initial query and key weights: so small a tower learns which phonemes are
+    neighbours sooner when its attention does not start out even.
+    """
 
     feature_set: FeatureSet = "panphon"
     learned_residual: bool = False
@@ -32,6 +36,7 @@ class StudentArguments:
     max_position_embeddings: int = 256
     pooling: Literal["mean", "eos", "bos"] = "mean"
     hidden_act: str = "gelu"
+    query_key_gain: float = 3.0
 
 
 @strict
@@ -60,7 +65,7 @@ class ObjectiveArguments:
     """Weights of the loss terms; see `ipaclip.training.objective`."""
 
     cosine: float = 1.0
-    mse: float = 0.0
+    mse: float = 1.0
     contrastive: float = 1.0
     temperature: float = 0.05
     centre: bool = True
@@ -91,8 +96,8 @@ class LoopArguments:
     """How long, how fast, how often."""
 
     steps: int = 2000
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    batch_size: int = 32
+    learning_rate: float = 4e-4
     final_learning_rate: float = 0.0
     weight_decay: float = 0.05
     warmup: float = 0.05
@@ -172,10 +177,11 @@ def _build(cls: type, values: Any, where: str) -> Any:
     for key, value in values.items():
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {where}{near[0]}?" if near else f"known keys: {', '.join(known)}"
-            raise ArgumentsError(f"unknown key {where}{key}: {hint}")
-        hint = hints[key]
-        given[key] = _build(hint, value or {}, f"{where}{key}.") if is_dataclass(hint) else _convert(hint, value)
+            advice = f"did you mean {where}{near[0]}?" if near else f"known keys: {', '.join(known)}"
+            raise ArgumentsError(f"unknown key {where}{key}: {advice}")
+        kind = hints[key]
+        section = isinstance(kind, type) and is_dataclass(kind)
+        given[key] = _build(kind, value or {}, f"{where}{key}.") if section else _convert(kind, value)
     missing = [one.name for one in known.values() if one.name not in given and one.default is MISSING
                and one.default_factory is MISSING]  # fmt: skip
     if missing:
@@ -208,6 +214,7 @@ def _check(arguments: DistillationArguments) -> None:
         "loop.log_every": (arguments.loop.log_every, 1, None),
         "loop.checkpoint_every": (arguments.loop.checkpoint_every, 1, None),
         "loop.keep_checkpoints": (arguments.loop.keep_checkpoints, 1, None),
+        "student.query_key_gain": (arguments.student.query_key_gain, 1e-3, None),
         "objective.temperature": (arguments.objective.temperature, 1e-4, None),
         "objective.extra_negatives": (arguments.objective.extra_negatives, 0, None),
         "augmentation.nearest": (arguments.augmentation.nearest, 1, None),

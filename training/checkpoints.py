@@ -53,7 +53,7 @@ def load_checkpoint(output_dir: Path, model: torch.nn.Module, optimizer: torch.o
         try:
             state = torch.load(path / STATE_FILE, map_location="cpu", weights_only=True)
             progress = Progress(**json.loads((path / PROGRESS_FILE).read_text(encoding="utf-8")))
-        except (OSError, RuntimeError, ValueError, TypeError, EOFError) as error:
+        except Exception as error:  # a file cut off anywhere makes the unpickler raise anything
             logger.warning("checkpoint %s cannot be read (%s); trying the one before", path, error)
             continue
         model.load_state_dict(state["model"])

@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`texts[i]` is the teacher's side of `phonemes[i]`, ids with `<s>` and `</s>`, seen `weights[i]` times an epoch."""
+    """The teacher reads `texts[i]`, the student `phonemes[i]` (ids with `<s>`, `</s>`), `weights[i]` times an epoch."""
 
     texts: list[str]
     phonemes: list[np.ndarray]
@@ -120,7 +120,7 @@ def _read_csv(path: Path, _: str) -> Iterator[tuple[int, dict[str, Any] | RowErr
     with path.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
         for values in reader:
-            extra = values.pop(None, None)  # type: ignore[call-overload]
+            extra = values.pop(None, None)
             yield reader.line_num, RowError(f"{len(extra)} cells too many") if extra else values
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,18 +33,26 @@ LOG_FILE = "log.jsonl"
 
 @dataclass
 class Targets:
-    """The teacher's embeddings `(texts, dim)` of all different texts, which one each row has, and their mean."""
+    """The teacher's embeddings `(texts, dim)` of all different texts, which one each row has, mean and variance."""
 
     embeddings: np.ndarray
     of_row: np.ndarray
     mean: torch.Tensor
+    variance: float
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of one dimension: what CLIP's initialisation takes to be 1."""
+        return math.sqrt(self.variance / len(self.mean))
 
     @classmethod
     def of(cls, data: TrainingData, teacher: Teacher, cache_dir: Path) -> "Targets":
         numbers: dict[str, int] = {}
         of_row = np.array([numbers.setdefault(text, len(numbers)) for text in data.texts])
         embeddings = cached_targets(teacher, list(numbers), cache_dir)
-        return cls(embeddings, of_row, torch.from_numpy(embeddings.mean(0, dtype=np.float64)).float())
+        mean = embeddings.mean(0, dtype=np.float64)
+        variance = float(np.square(embeddings - mean).sum(-1).mean())
+        return cls(embeddings, of_row, torch.from_numpy(mean).float(), variance)
 
 
 class Distillation:
@@ -70,7 +78,9 @@ class Distillation:
         self.targets = Targets.of(self.data, self.teacher, Path(arguments.cache_dir))
         self.ipaclip = self._build_model()
         self.augmentation = self._build_augmentation()
-        self.objective = DistillationObjective(arguments.objective, self.targets.mean.to(self.accelerator.device))
+        self.objective = DistillationObjective(
+            arguments.objective, self.targets.mean.to(self.accelerator.device), self.targets.variance
+        )
         self.student, self.optimizer = self._prepare_student()
         self.progress = Progress()
         self.recent: list[dict[str, float]] = []
@@ -78,14 +88,18 @@ class Distillation:
     def _build_model(self) -> IPAClipModel:
         student = self.arguments.student
         table = phoneme_feature_table(self.tokenizer, student.feature_set)
-        config = {name: getattr(student, name) for name in student.__dataclass_fields__}
+        config = {name: getattr(student, name) for name in student.__dataclass_fields__ if name != "query_key_gain"}
         config.update(vocab_size=len(self.tokenizer), num_phoneme_features=table.shape[1], attention_dropout=0.0)
         if student.feature_set == "learned":
             config["learned_residual"] = True
         model = IPAClipModel.from_clip(self.teacher.model, phoneme_features=table, pronunciation_config=config)
         with torch.no_grad():
-            # The mean of the targets needs no learning: with it in the bias, outputs start in the teacher's space.
+            # Mean and spread of the targets need no learning: with these, outputs start in the teacher's space.
             model.pronunciation_projection.bias.copy_(self.targets.mean)
+            model.pronunciation_projection.weight.mul_(self.targets.scale)
+            for layer in model.pronunciation_model.encoder.layers:
+                layer.self_attn.q_proj.weight.mul_(student.query_key_gain)
+                layer.self_attn.k_proj.weight.mul_(student.query_key_gain)
         return model
 
     def _build_augmentation(self) -> PhoneticAugmentation:
@@ -97,20 +111,13 @@ class Distillation:
         return PhoneticAugmentation(arguments, self.tokenizer, inventory, held_out)
 
     def _prepare_student(self) -> tuple[Any, torch.optim.Optimizer]:
-        student = IPAClipPronunciationModelWithProjection(self.ipaclip.config.pronunciation_config)
+        student = IPAClipPronunciationModelWithProjection(cast(Any, self.ipaclip.config.pronunciation_config))
         student.pronunciation_model = self.ipaclip.pronunciation_model
         student.pronunciation_projection = self.ipaclip.pronunciation_projection
         student.requires_grad_(True)
         if self.arguments.loop.gradient_checkpointing:
             student.gradient_checkpointing_enable()
-        loop = self.arguments.loop
-        matrices = [weight for weight in student.parameters() if weight.ndim >= 2]
-        vectors = [weight for weight in student.parameters() if weight.ndim < 2]
-        optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": loop.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-            lr=loop.learning_rate, betas=(0.9, 0.98), eps=1e-6, foreach=True,
-        )  # fmt: skip
-        return self.accelerator.prepare(student, optimizer)
+        return self.accelerator.prepare(student, build_optimizer(student, self.arguments.loop, self.targets.scale))
 
     def run(self) -> Path:
         """Trains to the last step, saves the IPA-CLIP, and returns its directory. Ctrl-C saves a checkpoint first."""
@@ -178,7 +185,7 @@ class Distillation:
         accelerator.backward(terms["loss"])
         accelerator.clip_grad_norm_(self.student.parameters(), loop.max_grad_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(loop, self.progress.step)
+            group["lr"] = learning_rate(loop, self.progress.step) * group["relative_rate"]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return {**{name: term.item() for name, term in terms.items()}, "padding": 1 - mask.float().mean().item()}
@@ -240,6 +247,24 @@ class Distillation:
         return self.output_dir
 
 
+def build_optimizer(
+    student: IPAClipPronunciationModelWithProjection, loop: LoopArguments, projection_rate: float
+) -> torch.optim.Optimizer:
+    """AdamW, without decay for biases and norms. The projection starts smaller by a factor, and so are its steps."""
+    projection = list(student.pronunciation_projection.parameters())
+    tower = list(student.pronunciation_model.parameters())
+    groups = [
+        {
+            "params": [weight for weight in weights if (weight.ndim >= 2) is matrix],
+            "weight_decay": loop.weight_decay if matrix else 0.0,
+            "relative_rate": rate,
+        }
+        for weights, rate in ((tower, 1.0), (projection, projection_rate))
+        for matrix in (True, False)
+    ]
+    return torch.optim.AdamW(groups, lr=loop.learning_rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
+
+
 def learning_rate(loop: LoopArguments, step: int) -> float:
     """Linear warm-up over `warmup` of the steps, then a cosine from `learning_rate` to `final_learning_rate`."""
     warmup = max(1, round(loop.warmup * loop.steps))
@@ -256,8 +281,6 @@ def prepare_output_dir(arguments: DistillationArguments) -> Path:
     if output_dir.exists() and not output_dir.is_dir():
         raise ArgumentsError(f"output_dir {output_dir} is a file")
     if output_dir.exists() and any(output_dir.iterdir()) and not arguments.resume:
-        raise ArgumentsError(
-            f"output_dir {output_dir} is not empty: set resume=true to go on with it, or name another"
-        )
+        raise ArgumentsError(f"output_dir {output_dir} is not empty: set resume=true to go on with it, or name another")
     output_dir.mkdir(parents=True, exist_ok=True)
     return output_dir

@@ -14,13 +14,16 @@ class DistillationObjective:
     `centre` the teacher's mean is taken out of both sides before the directions are compared.
 
     - `cosine`: mean of 1 - cos(student, teacher). From 0 to 2.
-    - `mse`: mean squared distance, summed over dimensions. From 0 up.
+    - `mse`: mean squared distance, in units of the targets' variance: 0 for the teacher itself, 1 for a student that
+      always says the mean. The other terms are blind to length, and where a query lands among pictures is not.
     - `contrastive`: InfoNCE (van den Oord et al. 2018) of each student embedding against the teacher embeddings of the
       batch and `extra_negatives` others, at `temperature`. From 0 to log(candidates) for a student that knows nothing.
     """
 
-    def __init__(self, arguments: ObjectiveArguments, mean: Tensor) -> None:
+    def __init__(self, arguments: ObjectiveArguments, mean: Tensor, variance: float) -> None:
+        """`mean` `(dim,)` and `variance` (mean squared distance from it) are those of the teacher's embeddings."""
         self.arguments = arguments
+        self.variance = max(variance, torch.finfo(torch.float32).tiny)
         self.mean = mean if arguments.centre else torch.zeros_like(mean)
 
     def __call__(
@@ -46,7 +49,7 @@ class DistillationObjective:
         if weights.cosine:
             terms["cosine"] = (1 - functional.cosine_similarity(student, teacher, dim=-1)).mean()
         if weights.mse:
-            terms["mse"] = (student - teacher).square().sum(-1).mean()
+            terms["mse"] = (student - teacher).square().sum(-1).mean() / self.variance
         if weights.contrastive:
             candidates, numbers = teacher, text
             if extra is not None and extra_text is not None:

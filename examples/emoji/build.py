@@ -19,8 +19,8 @@ import dataset
 import gallery
 import torch
 import train_clip
-from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, held_out_words
-from ipaclip.search import Gallery, PictureSearch
+from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
+from ipaclip.search import PictureSearch
 from ipaclip.tokenization import get_transcriber
 from ipaclip.training.arguments import DistillationArguments
 from ipaclip.training.distillation import Distillation
@@ -42,16 +42,19 @@ def make_clip(clip: Path, epochs: int) -> None:
         subprocess.run(command, check=True)
     emojis, pictures = dataset.load(train_clip.IMAGE_SIZE)
     gallery.build_gallery(emojis, pictures, clip).save(clip)
-    gallery.write_texts(emojis, clip / "texts.jsonl")
 
 
 def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
     """Distils the pronunciation tower, with every word of the evaluation's nonsense held out."""
-    names = [entry.name for entry in Gallery.load(clip).entries]
+    emojis, _ = dataset.load(train_clip.IMAGE_SIZE)
+    names = [one.name for one in emojis]
     transcriber = get_transcriber("eng-Latn", "espeak")
     inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(names))
+    queries = build_queries(names, transcriber, inventory)
+    respellings = further_respellings(names, transcriber, queries, gallery.RESPELLINGS)
+    gallery.write_texts(emojis, respellings, clip / "texts.jsonl")
     held_out = clip / "held_out.txt"
-    held_out.write_text("\n".join(sorted(held_out_words(build_queries(names, transcriber, inventory)))) + "\n")
+    held_out.write_text("\n".join(sorted(held_out_words(queries))) + "\n", encoding="utf-8")
     own = [f"teacher={clip}", f"output_dir={tower}", f"data.train={clip / 'texts.jsonl'}", "data.transcriber=espeak",
            f"augmentation.inventory={json.dumps(inventory)}", f"augmentation.held_out={held_out}",
            "resume=true"]  # fmt: skip
@@ -77,6 +80,11 @@ def install(tower: Path) -> None:
     SHIPPED.mkdir(parents=True, exist_ok=True)
     for name in SHIPPED_FILES:
         shutil.copyfile(tower / name, SHIPPED / name)
+    for name in ("config.json", "processor_config.json"):
+        # The code that these would send a stranger to is the package around them.
+        settings = json.loads((SHIPPED / name).read_text(encoding="utf-8"))
+        settings.pop("auto_map", None)
+        (SHIPPED / name).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     shutil.copytree(tower / "pronunciation_tokenizer", SHIPPED / "pronunciation_tokenizer", dirs_exist_ok=True)
     size = sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file())
     logger.info("%s: %.1f MB", SHIPPED, size / 1e6)

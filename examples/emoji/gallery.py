@@ -10,8 +10,9 @@ from ipaclip.search import Gallery, GalleryEntry
 from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPModel
 
-# Names are what is searched for; synonyms share what is left.
-NAME_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5
+# Names are what is searched for; respellings are heard as people type, and synonyms share what is left.
+NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5, 0.4
+RESPELLINGS = 12
 
 
 @torch.no_grad()
@@ -31,12 +32,16 @@ def build_gallery(emojis: list[dataset.Emoji], pictures: np.ndarray, checkpoint:
     return Gallery(entries, embeddings)
 
 
-def write_texts(emojis: list[dataset.Emoji], path: Path) -> None:
-    """All texts as rows for the distillation: `{"text", "weight"}`, each text once."""
+def write_texts(emojis: list[dataset.Emoji], respellings: list[tuple[int, str]], path: Path) -> None:
+    """All texts as rows for the distillation, each once, and respelled names, `pronounced` as they are spelled."""
     weights: dict[str, float] = {}
     for one in emojis:
         for text in one.texts:
             weights.setdefault(text, SYNONYM_WEIGHT)
         weights[one.name] = NAME_WEIGHT
-    rows = [json.dumps({"text": text, "weight": weight}, ensure_ascii=False) for text, weight in weights.items()]
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows: list[dict[str, str | float]] = [{"text": text, "weight": weight} for text, weight in weights.items()]
+    rows += [
+        {"text": emojis[index].name, "pronounced": spelling, "weight": RESPELLING_WEIGHT}
+        for index, spelling in respellings
+    ]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

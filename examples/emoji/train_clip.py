@@ -145,9 +145,7 @@ class Texts:
         return cls(encoded["input_ids"], of_picture, torch.tensor([texts[0] for texts in of_picture]), right)
 
 
-def contrastive_loss(
-    image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor, right: torch.Tensor
-) -> torch.Tensor:
+def contrastive_loss(image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Symmetric cross-entropy over the batch; texts that are right for another picture are left out for it.
 
     ``image`` and ``text`` are ``(batch, dim)``, L2-normalised; ``right[i, j]``: text i names picture j.
