@@ -22,7 +22,7 @@ lint: setup
 	$(BIN)/ruff check .
 	rm -rf build
 	$(BIN)/python -m pip install --quiet --no-deps --target build/installed .
-	cd build/installed && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p ipaclip
+	cd build/installed && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p ipaclip
 
 format: setup
 	$(BIN)/ruff format .

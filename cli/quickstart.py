@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Nobody ever wrote these; they are in no gallery.
 SEARCHES = ("batterfly", "elefant", "krokodile", "jiraff", "gitar", "sirkle", "astronot", "yoonikorn")
 NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5, 0.2
-RESPELLINGS = 6
+RESPELLINGS = 2
 
 
 def quickstart(
