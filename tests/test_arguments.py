@@ -49,7 +49,7 @@ def test_the_arguments_survive_their_own_dictionary():
         ({"augmentation": {"substitution": 1.5}}, r"augmentation\.substitution is 1\.5: it must be from 0 to 1"),
         ({"student": {"pooling": "max"}}, r"'pooling' expected one of"),
         ({"student": {"hidden_size": 10, "num_attention_heads": 3}}, r"num_attention_heads must divide"),
-        ({"objective": {"cosine": 0, "contrastive": 0}}, r"every weight is 0"),
+        ({"objective": {"cosine": 0, "mse": 0, "contrastive": 0}}, r"every weight is 0"),
         ({"data": {"train": []}}, r"data\.train is empty"),
         ({"data": {"train": "a.txt", "template": "a photo"}}, r"must hold \{\} once"),
         ({"loop": 5}, r"loop must hold keys and values"),
