@@ -15,8 +15,8 @@ from .search import print_hits
 if TYPE_CHECKING:
     from ipaclip.search import Gallery, PictureSearch
 
-# Nobody ever wrote these; they are in no gallery.
-SEARCHES = ("batterfly", "elefant", "krokodile", "jiraff", "gitar", "sirkle", "astronot", "yoonikorn")
+# How a name might be misspelled; none is the name of a picture.
+SEARCHES = ("batterfly", "dolfin", "oktopus", "kaktus", "pitsa", "skorpion", "avokado", "yoonikorn")
 NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5, 0.2
 RESPELLINGS = 2
 
@@ -96,7 +96,9 @@ def _make_room(output: Path) -> bool:
         shutil.rmtree(checkpoint)
     elif output.exists() and any(output.iterdir()) and not (output / "texts.jsonl").exists():
         raise ValueError(f"{output} holds other files: give --output another directory.")
-    return (checkpoint / "checkpoints").exists()
+    elif checkpoint.exists() and not (checkpoint / "checkpoints").exists():
+        shutil.rmtree(checkpoint)  # broken off before there was anything to go on with
+    return checkpoint.exists()
 
 
 def _configuration(feature_set: str, seed: int, steps: int | None) -> dict[str, Any]:

@@ -136,6 +136,16 @@ def test_another_run_s_folder_is_refused(configuration, tmp_path):
         Distillation(configuration())
 
 
+def test_going_on_with_another_tower_is_refused(configuration):
+    class Stopping(Distillation):
+        def _finish(self):
+            return self.output_dir
+
+    Stopping(configuration(loop={"steps": 2, "checkpoint_every": 1})).run()
+    with pytest.raises(ArgumentsError, match="began with another student"):
+        Distillation(configuration(student={"hidden_size": 64}, resume=True)).run()
+
+
 def test_half_precision_on_disk(configuration):
     directory = Distillation(configuration(save_dtype="float16", loop={"steps": 2})).run()
     assert {value.dtype for value in weights(directory).values()} == {torch.float16}

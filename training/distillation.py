@@ -123,6 +123,7 @@ class Distillation:
         """Trains to the last step, saves the IPA-CLIP, and returns its directory. Ctrl-C saves a checkpoint first."""
         accelerator, loop = self.accelerator, self.arguments.loop
         if self.arguments.resume:
+            self._check_same_run()
             self.progress = load_checkpoint(self.output_dir, accelerator.unwrap_model(self.student), self.optimizer)
         if accelerator.is_main_process:
             dump(self.arguments, self.output_dir / ARGUMENTS_FILE)
@@ -146,6 +147,18 @@ class Distillation:
         finally:
             bar.close()
         return self._finish()
+
+    def _check_same_run(self) -> None:
+        """A checkpoint goes on with the teacher and the tower that it began with."""
+        path = self.output_dir / ARGUMENTS_FILE
+        if path.exists():
+            before, now = json.loads(path.read_text(encoding="utf-8")), self.arguments.to_dict()
+            for key in ("teacher", "student"):
+                if before.get(key) != now[key]:
+                    raise ArgumentsError(
+                        f"the run in {self.output_dir} began with another {key} ({before.get(key)}): name another "
+                        "output_dir, or give the same"
+                    )
 
     def _run_epoch(self, bar: tqdm) -> None:
         """From the batch where the run is to the epoch's end, or to the last step."""
