@@ -71,7 +71,7 @@ def quickstart(
     checkpoint = Distillation(DistillationArguments.from_dict(values)).run()
     typer.echo(f"   distilled in {time.perf_counter() - started:.0f} s")
 
-    typer.echo("3. What it finds. No nonsense word of the table was heard in training.\n")
+    typer.echo("3. What it finds. The noise of training never made a nonsense word of the table.\n")
     pictures = PictureSearch.from_checkpoint(checkpoint)
     report = evaluate_retrieval(
         pictures.model, pictures.processor, torch.from_numpy(gallery.image_embeds), names, queries=queries
