@@ -65,8 +65,8 @@ def quickstart(
     typer.echo("2. A new pronunciation tower learns from the frozen text tower what each pronunciation means.")
     values = _configuration(feature_set, seed, steps)
     values.update(teacher=str(teacher), output_dir=str(output / "checkpoint"), resume=resume)
-    values["data"] = {"train": [str(texts)], "transcriber": "espeak"}
-    values["augmentation"].update(inventory=inventory, held_out=str(held_out))
+    values["data"] = {"train": [str(texts)], "transcriber": "espeak", "held_out": str(held_out)}
+    values["augmentation"]["inventory"] = inventory
     started = time.perf_counter()
     checkpoint = Distillation(DistillationArguments.from_dict(values)).run()
     typer.echo(f"   distilled in {time.perf_counter() - started:.0f} s")

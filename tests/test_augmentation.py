@@ -5,6 +5,7 @@ import pytest
 from ipaclip.tokenization import IPATokenizer, nearest_phonemes
 from ipaclip.training import AugmentationArguments
 from ipaclip.training.augmentation import PhoneticAugmentation
+from ipaclip.training.held_out import HeldOutWords
 
 INVENTORY = ["p", "b", "t", "d", "k", "ɡ", "m", "n", "s", "z", "i", "u", "a", "o", "e"]
 ALWAYS = {"clean": 0.0, "substitution": 1.0, "stress": 0.0}
@@ -20,7 +21,9 @@ def ids_of(tokenizer, ipa):
 
 
 def noisy(tokenizer, ipa, seeds, held_out=(), **rates):
-    augmentation = PhoneticAugmentation(AugmentationArguments(**rates), tokenizer, INVENTORY, held_out)
+    augmentation = PhoneticAugmentation(
+        AugmentationArguments(**rates), tokenizer, INVENTORY, HeldOutWords(tokenizer, held_out)
+    )
     return [augmentation(ids_of(tokenizer, ipa), np.random.default_rng(seed)) for seed in range(seeds)]
 
 

@@ -97,3 +97,16 @@ def test_a_file_that_cannot_be_used_is_one_clear_error(tmp_path, tokenizer, name
 def test_a_missing_file_is_named(tmp_path, tokenizer):
     with pytest.raises(ArgumentsError, match=r"there is no file .*nowhere\.jsonl"):
         load_data(DataArguments(train=[str(tmp_path / "nowhere.jsonl")]), tokenizer, 64, tmp_path)
+
+
+def test_rows_that_say_a_held_out_word_are_set_aside(tmp_path, tokenizer):
+    words = tmp_path / "held_out.txt"
+    words.write_text("məˈla\nbi\n", encoding="utf-8")
+    said = ["kæt məla", "ˈbi", "bin", "məlab i", "bɪ"]
+    content = jsonl(*({"text": f"text {index}", "ipa": ipa} for index, ipa in enumerate(said)))
+    data = load(tmp_path, tokenizer, "rows.jsonl", content, held_out=str(words))
+    assert data.ipa == ["bin", "məlab i", "bɪ"]
+    reasons = rejected(tmp_path)
+    assert reasons.keys() == {"1", "2"}
+    assert "'məla'" in reasons["1"]
+    assert "data.held_out" in reasons["1"]

@@ -45,7 +45,8 @@ class DataArguments:
     """Where the rows are and which of their columns mean what.
 
     A row has a `text` (what the teacher reads), optionally `pronounced` (what is said, if it differs), optionally `ipa`
-    (if transcribed before), `language` (if it varies) and `weight` (how often it is seen in an epoch).
+    (if transcribed before), `language` (if it varies) and `weight` (how often it is seen in an epoch). `held_out` names
+    a file of IPA words, one a line, that training never hears: rows that say one are set aside, and noise makes none.
     """
 
     train: list[str] = field(default_factory=list)
@@ -57,6 +58,7 @@ class DataArguments:
     language: str = "eng-Latn"
     transcriber: str = "auto"
     template: str = "{}"
+    held_out: str | None = None
 
 
 @strict
@@ -77,7 +79,7 @@ class ObjectiveArguments:
 class AugmentationArguments:
     """Phonetic noise while training; see `ipaclip.training.augmentation`.
 
-    Rates are means per phoneme. `held_out` names a file with IPA words, one a line, that the noise never makes.
+    Rates are means per phoneme.
     """
 
     substitution: float = 0.15
@@ -87,7 +89,6 @@ class AugmentationArguments:
     stress: float = 0.1
     clean: float = 0.2
     inventory: list[str] | None = None
-    held_out: str | None = None
 
 
 @strict

@@ -5,14 +5,13 @@ so that the tower learns a neighbourhood around each pronunciation instead of a 
 are never made.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from ipaclip.tokenization import IPATokenizer, is_segment, nearest_phonemes
 
 from .arguments import AugmentationArguments
-
-STRESS_MARKS = ("ˈ", "ˌ")
+from .held_out import HeldOutWords
 
 
 class PhoneticAugmentation:
@@ -27,11 +26,10 @@ class PhoneticAugmentation:
         arguments: AugmentationArguments,
         tokenizer: IPATokenizer,
         inventory: Sequence[str],
-        held_out: Iterable[str] = (),
+        held_out: HeldOutWords,
     ) -> None:
         self.arguments = arguments
-        self.boundary = tokenizer.convert_tokens_to_ids(" ")
-        self.stress = np.array(tokenizer.convert_tokens_to_ids(list(STRESS_MARKS)))
+        self.held_out = held_out
         size = len(tokenizer)
         segments = [segment for segment in inventory if is_segment(segment)]
         ids = dict(zip(segments, tokenizer.convert_tokens_to_ids(segments), strict=True))
@@ -40,20 +38,13 @@ class PhoneticAugmentation:
             nearest = [ids[other] for other in neighbours[: arguments.nearest]]
             if nearest:
                 self.near[ids[segment]] = np.resize(nearest, arguments.nearest)
-        self.held_out = {self._word_key(np.asarray(tokenizer(word)["input_ids"][1:-1])) for word in held_out}
-        self.held_out.discard(())
-
-    def _word_key(self, ids: np.ndarray) -> tuple[int, ...]:
-        """A word without its stress: `ˈ` elsewhere does not make it another."""
-        return tuple(ids[~np.isin(ids, self.stress)].tolist())
 
     def __call__(self, phonemes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Noisy copy of one sequence of ids, `<s>` and `</s>` kept; its length may change by dropping and adding."""
         level = 0.0 if rng.random() < self.arguments.clean else 2.0 * rng.random()
         if level == 0.0:
             return phonemes
-        words = np.split(phonemes[1:-1], np.flatnonzero(phonemes[1:-1] == self.boundary))
-        noisy = [self._noisy_word(word, level, rng) for word in words]
+        noisy = [self._noisy_word(word, level, rng) for word in self.held_out.split(phonemes)]
         return np.concatenate([phonemes[:1], *noisy, phonemes[-1:]])
 
     def _noisy_word(self, word: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
@@ -64,14 +55,14 @@ class PhoneticAugmentation:
         near = self.near[word, rng.integers(0, rates.nearest, len(word))]
         result = np.where(swapped, near, word)
         keep = ~(swappable & (noise[1] < level * rates.deletion))
-        keep &= ~(np.isin(word, self.stress) & (noise[2] < level * rates.stress))
+        keep &= ~(np.isin(word, self.held_out.stress) & (noise[2] < level * rates.stress))
         if swappable.sum() > 1 and not (keep & swappable).any():
             keep |= swappable
         doubled = keep & swappable & (noise[3] < level * rates.insertion)
         result = np.repeat(result, keep.astype(np.int64) + doubled)
         if doubled.any():
             result = self._vary_doubles(result, np.cumsum(keep.astype(np.int64) + doubled)[doubled] - 1, rng)
-        return word if self.held_out and self._word_key(result[result != self.boundary]) in self.held_out else result
+        return word if self.held_out.holds(result) else result
 
     def _vary_doubles(self, ids: np.ndarray, added: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ids[added] = self.near[ids[added], rng.integers(0, self.arguments.nearest, len(added))]

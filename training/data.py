@@ -12,6 +12,7 @@ import numpy as np
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
 
 from .arguments import ArgumentsError, DataArguments
+from .held_out import HeldOutWords
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +64,13 @@ def load_data(arguments: DataArguments, tokenizer: IPATokenizer, max_length: int
                 rows.append(parse_row(where, values, arguments))
             except RowError as error:
                 rejected.append({"row": where, "reason": str(error)})
+    held_out = HeldOutWords.from_file(tokenizer, arguments.held_out)
     ipa, transcribers = transcribe_rows(rows, arguments.transcriber, rejected)
     said = [(row, one) for row, one in zip(rows, ipa, strict=True) if one is not None]
     encoded = tokenizer([one for _, one in said])["input_ids"] if said else []
     kept, phonemes = [], []
     for (row, one), ids in zip(said, encoded, strict=True):
-        reason = unusable(one, ids, tokenizer, max_length)
+        reason = unusable(one, ids, tokenizer, max_length, held_out)
         if reason:
             rejected.append({"row": row.where, "reason": reason})
         else:
@@ -177,7 +179,7 @@ def transcribe_rows(
     return ipa, used
 
 
-def unusable(ipa: str, ids: list[int], tokenizer: IPATokenizer, max_length: int) -> str | None:
+def unusable(ipa: str, ids: list[int], tokenizer: IPATokenizer, max_length: int, held_out: HeldOutWords) -> str | None:
     """Why an IPA string with these ids cannot be trained on, or None."""
     if tokenizer.unk_token_id in ids:
         unknown = tokenizer.unknown_symbols(ipa)[0]
@@ -186,6 +188,9 @@ def unusable(ipa: str, ids: list[int], tokenizer: IPATokenizer, max_length: int)
         return "nothing to pronounce"
     if len(ids) > max_length:
         return f"{len(ids)} tokens, and the tower has {max_length} positions"
+    word = held_out.first_in(np.asarray(ids))
+    if word is not None:
+        return f"{ipa!r} says {tokenizer.decode(word).strip()!r}, which data.held_out keeps for the evaluation"
     return None
 
 

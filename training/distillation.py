@@ -21,6 +21,7 @@ from .augmentation import PhoneticAugmentation
 from .batching import epoch_batches
 from .checkpoints import Progress, load_checkpoint, remove_checkpoints, save_checkpoint
 from .data import TrainingData, load_data
+from .held_out import HeldOutWords
 from .objective import DistillationObjective
 from .output import save_result
 from .teacher import Teacher, cached_targets
@@ -104,9 +105,7 @@ class Distillation:
 
     def _build_augmentation(self) -> PhoneticAugmentation:
         arguments = self.arguments.augmentation
-        held_out = []
-        if arguments.held_out:
-            held_out = Path(arguments.held_out).read_text(encoding="utf-8").split()
+        held_out = HeldOutWords.from_file(self.tokenizer, self.arguments.data.held_out)
         inventory = arguments.inventory or inventory_of(self.data.ipa, self.tokenizer)
         return PhoneticAugmentation(arguments, self.tokenizer, inventory, held_out)
 

@@ -56,7 +56,7 @@ def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
     held_out = clip / "held_out.txt"
     held_out.write_text("\n".join(sorted(held_out_words(queries))) + "\n", encoding="utf-8")
     own = [f"teacher={clip}", f"output_dir={tower}", f"data.train={clip / 'texts.jsonl'}", "data.transcriber=espeak",
-           f"augmentation.inventory={json.dumps(inventory)}", f"augmentation.held_out={held_out}",
+           f"augmentation.inventory={json.dumps(inventory)}", f"data.held_out={held_out}",
            "resume=true"]  # fmt: skip
     Distillation(DistillationArguments.from_file(HERE / "distill.yaml", [*own, *overrides])).run()
 

@@ -11,7 +11,7 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPModel
 
 # Names are what is searched for; respellings are heard as people type, and synonyms share what is left.
-NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5, 0.4
+NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.25, 0.4
 RESPELLINGS = 12
 
 
