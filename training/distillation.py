@@ -13,17 +13,18 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from ipaclip import IPAClipModel, IPAClipPronunciationModelWithProjection
-from ipaclip.tokenization import IPATokenizer, inventory_of, phoneme_feature_table
+from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
 from tqdm.auto import tqdm
 
 from .arguments import ArgumentsError, DistillationArguments, LoopArguments, dump
 from .augmentation import PhoneticAugmentation
 from .batching import epoch_batches
 from .checkpoints import Progress, load_checkpoint, remove_checkpoints, save_checkpoint
-from .data import TrainingData, load_data
+from .data import load_data
 from .held_out import HeldOutWords
 from .objective import DistillationObjective
 from .output import save_result
+from .prepared import TrainingData
 from .teacher import Teacher, cached_targets
 
 logger = logging.getLogger(__name__)
@@ -48,12 +49,10 @@ class Targets:
 
     @classmethod
     def of(cls, data: TrainingData, teacher: Teacher, cache_dir: Path) -> "Targets":
-        numbers: dict[str, int] = {}
-        of_row = np.array([numbers.setdefault(text, len(numbers)) for text in data.texts])
-        embeddings = cached_targets(teacher, list(numbers), cache_dir)
+        embeddings = cached_targets(teacher, data.texts, cache_dir / "targets")
         mean = embeddings.mean(0, dtype=np.float64)
         variance = float(np.square(embeddings - mean).sum(-1).mean())
-        return cls(embeddings, of_row, torch.from_numpy(mean).float(), variance)
+        return cls(embeddings, data.text_of_row, torch.from_numpy(mean).float(), variance)
 
 
 class Distillation:
@@ -71,12 +70,17 @@ class Distillation:
         self.accelerator = Accelerator(mixed_precision=arguments.loop.mixed_precision)
         set_seed(arguments.loop.seed)
         self.tokenizer = IPATokenizer.build(max_length=arguments.student.max_position_embeddings)
+        cache_dir = Path(arguments.cache_dir).expanduser()
         self.data = load_data(
-            arguments.data, self.tokenizer, arguments.student.max_position_embeddings, self.output_dir
+            arguments.data,
+            self.tokenizer,
+            arguments.student.max_position_embeddings,
+            self.output_dir,
+            cache_dir / "rows",
         )
         self.teacher = Teacher.load(arguments.teacher)
         self.teacher.model.to(self.accelerator.device)
-        self.targets = Targets.of(self.data, self.teacher, Path(arguments.cache_dir))
+        self.targets = Targets.of(self.data, self.teacher, cache_dir)
         self.ipaclip = self._build_model()
         self.augmentation = self._build_augmentation()
         self.objective = DistillationObjective(
@@ -106,7 +110,7 @@ class Distillation:
     def _build_augmentation(self) -> PhoneticAugmentation:
         arguments = self.arguments.augmentation
         held_out = HeldOutWords.from_file(self.tokenizer, self.arguments.data.held_out)
-        inventory = arguments.inventory or inventory_of(self.data.ipa, self.tokenizer)
+        inventory = arguments.inventory or self.data.inventory(self.tokenizer)
         return PhoneticAugmentation(arguments, self.tokenizer, inventory, held_out)
 
     def _prepare_student(self) -> tuple[Any, torch.optim.Optimizer]:
@@ -162,8 +166,7 @@ class Distillation:
     def _run_epoch(self, bar: tqdm) -> None:
         """From the batch where the run is to the epoch's end, or to the last step."""
         loop, progress = self.arguments.loop, self.progress
-        lengths = [len(ids) for ids in self.data.phonemes]
-        batches = epoch_batches(lengths, self.data.weights, loop.batch_size, loop.seed, progress.epoch)
+        batches = epoch_batches(self.data.lengths, self.data.weights, loop.batch_size, loop.seed, progress.epoch)
         for number in range(progress.batch, len(batches)):
             started = time.perf_counter()
             self.recent.append(self._step(batches[number], number))

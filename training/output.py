@@ -10,13 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.tokenization import IPATokenizer
 from transformers import AutoImageProcessor
 
 from .arguments import DistillationArguments
-from .data import TrainingData
+from .prepared import TrainingData
 from .teacher import Teacher
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,8 @@ def build_processor(
 def describe(data: TrainingData) -> dict[str, Any]:
     return {
         "rows": len(data),
-        "texts": len(set(data.texts)),
-        "tokens": int(sum(len(ids) for ids in data.phonemes)),
+        "texts": len(data.texts),
+        "tokens": int(data.lengths.sum(dtype=np.int64)),
         "rejected": data.rejected,
         "transcribers": data.transcribers,
     }

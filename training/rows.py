@@ -1,0 +1,151 @@
+"""Rows of text from files and from the Hub, one at a time, each with the place that it comes from."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .arguments import ArgumentsError, SourceArguments
+
+Values = dict[str, Any]
+
+
+class RowError(ValueError):
+    """A row that cannot be trained on; it is set aside and the rest goes on."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training pair: what the teacher reads, what is said, in which language, how often in an epoch."""
+
+    where: str
+    text: str
+    pronounced: str
+    ipa: str | None
+    language: str
+    weight: float
+
+
+def read_rows(source: SourceArguments) -> Iterator[tuple[str, Values | RowError]]:
+    """`(place, values)` of each row of a source, `place` being `file:line` or `name:row`; broken rows as `RowError`.
+
+    JSONL, CSV, TSV and TXT (a text a line) are read here, since a broken line must not stop the rest; Parquet and names
+    of Hub data sets go through `datasets`, streamed.
+
+    Raises:
+        ArgumentsError: for a file that is missing, empty or of another kind, or has no text column.
+    """
+    rows, columns = 0, set[str]()
+    for number, values in _reader(source):
+        rows += 1
+        if isinstance(values, dict) and source.text_column not in columns:
+            columns.update(key for key in values if isinstance(key, str))
+        yield f"{source.path}:{number}", values
+    if rows == 0:
+        raise ArgumentsError(f"data.train: {source.path} is empty")
+    if source.text_column not in columns:
+        there = ", ".join(sorted(columns)) or "none"
+        raise ArgumentsError(
+            f"data.train: {source.path} has no column {source.text_column!r}, but {there}: set data.text_column"
+        )
+
+
+def check_source(source: SourceArguments) -> None:
+    """Raises `ArgumentsError` for a file that is missing or of another kind; Hub data sets are not looked up."""
+    path = Path(source.path)
+    if path.suffix in (*_LINES, ".parquet"):
+        if not path.is_file():
+            raise ArgumentsError(f"data.train: there is no file {path}")
+    elif path.exists():
+        raise ArgumentsError(f"data.train: {path} must end in {', '.join(_LINES)} or .parquet")
+
+
+def _reader(source: SourceArguments) -> Iterator[tuple[int, Values | RowError]]:
+    path = Path(source.path)
+    if path.suffix in _LINES:
+        return _LINES[path.suffix](path, source.text_column)
+    return _read_dataset(source, path)
+
+
+def _read_jsonl(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    values = json.loads(line)
+                    yield number, values if isinstance(values, dict) else RowError("the line is not a JSON object")
+                except json.JSONDecodeError as error:
+                    yield number, RowError(f"the line is not JSON: {error}")
+
+
+def _read_csv(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
+    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
+        reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
+        for values in reader:
+            extra = values.pop(None, None)  # type: ignore[call-overload]
+            yield reader.line_num, RowError(f"{len(extra)} cells too many") if extra else values
+
+
+def _read_txt(path: Path, text_column: str) -> Iterator[tuple[int, Values | RowError]]:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, {text_column: line.strip()}
+
+
+_LINES = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_txt}
+
+
+def _read_dataset(source: SourceArguments, path: Path) -> Iterator[tuple[int, Values | RowError]]:
+    try:
+        import datasets
+    except ImportError as error:
+        raise ArgumentsError(
+            f"data.train: {path} is read with the package datasets: pip install 'ipaclip[data]'"
+        ) from error
+    if path.suffix == ".parquet":
+        stream = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
+    else:
+        try:
+            stream = datasets.load_dataset(
+                source.path, source.config, split=source.split, revision=source.revision, streaming=True
+            )
+        except (OSError, ValueError) as error:  # datasets' own errors are of these kinds
+            reason = " ".join(str(error).split())
+            raise ArgumentsError(
+                f"data.train: {source.path!r} is neither a file nor a data set that can be loaded: {reason}"
+            ) from error
+    yield from enumerate(stream, 1)
+
+
+def parse_row(where: str, values: Values | RowError, source: SourceArguments) -> Row:
+    """One row's values under the source's column names. Raises `RowError`."""
+    if isinstance(values, RowError):
+        raise values
+    text, pronounced, ipa, language = (
+        values.get(column) or None
+        for column in (source.text_column, source.pronounced_column, source.ipa_column, source.language_column)
+    )
+    for name, value in (("text", text), ("pronounced", pronounced), ("ipa", ipa), ("language", language)):
+        if value is not None and not isinstance(value, str):
+            raise RowError(f"{name} is {value!r}, not a string")
+    if text is None or not text.strip():
+        raise RowError("the text is empty")
+    if "\ufffd" in f"{text}{pronounced}{ipa}":
+        raise RowError("the row is not UTF-8")
+    weight = _weight(values.get(source.weight_column)) * source.weight
+    return Row(where, text.strip(), (pronounced or text).strip(), ipa, language or source.language, weight)
+
+
+def _weight(value: Any) -> float:
+    if value is None or value == "":
+        return 1.0
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        weight = -1.0
+    if not 0 < weight < float("inf"):
+        raise RowError(f"weight is {value!r}: it must be a positive number")
+    return weight
