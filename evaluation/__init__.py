@@ -7,13 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .human import HumanReport, Judgement, human_similarity, read_judgements
     from .metrics import median_rank, ranks, recall_at_k
     from .nonsense import RealWords, candidates, neighbours_within, swap_phonemes
     from .queries import Query, build_queries, further_respellings, held_out_words
     from .respelling import respell
     from .retrieval import RetrievalReport, RetrievalRow, evaluate_retrieval
+    from .statistics import Interval, bootstrap_mean, pearson, spearman
 
 _HOME = {
+    "HumanReport": "human",
+    "Judgement": "human",
+    "human_similarity": "human",
+    "read_judgements": "human",
     "median_rank": "metrics",
     "ranks": "metrics",
     "recall_at_k": "metrics",
@@ -29,23 +35,35 @@ _HOME = {
     "RetrievalReport": "retrieval",
     "RetrievalRow": "retrieval",
     "evaluate_retrieval": "retrieval",
+    "Interval": "statistics",
+    "bootstrap_mean": "statistics",
+    "pearson": "statistics",
+    "spearman": "statistics",
 }
 
 __all__ = [
+    "HumanReport",
+    "Interval",
+    "Judgement",
     "Query",
     "RealWords",
     "RetrievalReport",
     "RetrievalRow",
+    "bootstrap_mean",
     "build_queries",
     "candidates",
     "evaluate_retrieval",
     "further_respellings",
     "held_out_words",
+    "human_similarity",
     "median_rank",
+    "pearson",
     "neighbours_within",
     "ranks",
+    "read_judgements",
     "recall_at_k",
     "respell",
+    "spearman",
     "swap_phonemes",
 ]
 
