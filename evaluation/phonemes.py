@@ -1,0 +1,201 @@
+"""Do phonemes lie where phonetics says they should?
+
+Asked of two places: the phoneme embedding, and the tower's output for a phoneme on its own. Distance is 1 - cosine.
+"""
+
+import logging
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from ipaclip.tokenization import is_vowel, phoneme_distance
+from ipaclip.tokenization.ipa_chart import CHART_FEATURES, MANNERS, PLACES, base_letters, chart_row
+from ipaclip.tokenization.segments import TONES
+
+from .statistics import spearman
+
+logger = logging.getLogger(__name__)
+
+ALL, CONSONANTS, VOWELS = CLASSES = ("all", "consonants", "vowels")
+EMBEDDING, TOWER = LEVELS = ("embedding", "tower")
+_COLUMN = {name: column for column, name in enumerate(CHART_FEATURES)}
+
+
+@dataclass(frozen=True)
+class PhonemeRow:
+    """One class of phonemes at one level of the model.
+
+    Attributes:
+        level: `"embedding"` or `"tower"`.
+        phonemes: `"all"`, `"consonants"` or `"vowels"`.
+        count: how many.
+        panphon: Spearman's rho of distances with panphon's weighted feature distance, -1 to 1, higher is better.
+        chart: likewise with the distance of features in the IPA chart (city block).
+        purity: natural class, such as `"manner"` → share of phonemes whose nearest neighbour is of the same, 0 to 1.
+        chance: the same for a neighbour drawn blindly.
+        analogies: change, such as `"voicing"` → share of `b - p + t ≈ d` that come out, 0 to 1; `d` is the nearest of
+            all but the three.
+        analogy_counts: how many analogies there are of each.
+    """
+
+    level: str
+    phonemes: str
+    count: int
+    panphon: float | None
+    chart: float | None
+    purity: Mapping[str, float]
+    chance: Mapping[str, float]
+    analogies: Mapping[str, float]
+    analogy_counts: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def chart_letters() -> list[str]:
+    """The letters of the IPA chart, consonants and vowels, without tones."""
+    return sorted(unicodedata.normalize("NFD", letter) for letter in base_letters() if letter not in TONES)
+
+
+@torch.no_grad()
+def phoneme_vectors(model: Any, tokenizer: Any, segments: Sequence[str]) -> dict[str, np.ndarray]:
+    """Level → `(segments, dim)`: the embedding without position, and the tower's projected output for one segment.
+
+    Raises:
+        ValueError: for a segment that is not one token.
+    """
+    encoded = tokenizer(list(segments), add_special_tokens=False, verbose=False)["input_ids"]
+    for segment, ids in zip(segments, encoded, strict=True):
+        if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
+            raise ValueError(f"{segment!r} is not one segment of this tokenizer.")
+    embeddings = model.pronunciation_model.embeddings
+    ids = torch.tensor([one[0] for one in encoded])
+    vectors = torch.zeros(len(segments), model.config.pronunciation_config.hidden_size)
+    if embeddings.feature_projection is not None:
+        vectors = vectors + embeddings.feature_projection(embeddings.phoneme_features[ids].to(model.dtype)).float()
+    if embeddings.residual_embedding is not None:
+        vectors = vectors + embeddings.residual_embedding(ids).float()
+    alone = torch.tensor(tokenizer(list(segments), verbose=False)["input_ids"])
+    output = model.get_pronunciation_features(
+        pronunciation_input_ids=alone, pronunciation_attention_mask=torch.ones_like(alone)
+    ).pooler_output
+    return {EMBEDDING: vectors.numpy(), TOWER: output.float().numpy()}
+
+
+def evaluate_phonemes(vectors: Mapping[str, np.ndarray], segments: Sequence[str]) -> list[PhonemeRow]:
+    """All measures for each level, for all phonemes and for consonants and vowels apart.
+
+    Args:
+        vectors: level → `(segments, dim)`.
+        segments: letters of the IPA chart, each once, with or without diacritics.
+
+    Raises:
+        ValueError: if a segment is not on the chart, or fewer than four of them are given.
+    """
+    if len(segments) < 4:
+        raise ValueError(f"Geometry takes at least four phonemes, not {len(segments)}.")
+    missing = [segment for segment in segments if chart_row(segment) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)}: not on the IPA chart.")
+    vowels = np.array([is_vowel(segment) for segment in segments])
+    chosen = {ALL: np.ones(len(segments), dtype=bool), CONSONANTS: ~vowels, VOWELS: vowels}
+    return [
+        _measure(level, kind, matrix[mask], [one for one, kept in zip(segments, mask, strict=True) if kept])
+        for level, matrix in vectors.items()
+        for kind, mask in chosen.items()
+        if mask.sum() >= 4
+    ]
+
+
+def _measure(level: str, kind: str, vectors: np.ndarray, segments: list[str]) -> PhonemeRow:
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    similar = unit @ unit.T
+    upper = np.triu_indices(len(segments), 1)
+    chart = np.stack([_chart(segment) for segment in segments])
+    panphon = np.array([[phoneme_distance(a, b) for b in segments] for a in segments])
+    classes = {} if kind == ALL else _natural_classes(segments, kind)
+    analogies = {change: _analogies(segments, change) for change in ANALOGIES}
+    return PhonemeRow(
+        level=level,
+        phonemes=kind,
+        count=len(segments),
+        panphon=spearman(-similar[upper], panphon[upper]),
+        chart=spearman(-similar[upper], np.abs(chart[:, None] - chart[None]).sum(-1)[upper]),
+        purity={name: _purity(similar, labels) for name, labels in classes.items()},
+        chance={name: _chance(labels) for name, labels in classes.items()},
+        analogies={change: _solved(unit, quads) for change, quads in analogies.items() if quads},
+        analogy_counts={change: len(quads) for change, quads in analogies.items() if quads},
+    )
+
+
+def _chart(segment: str) -> np.ndarray:
+    row = chart_row(segment)
+    assert row is not None
+    return row
+
+
+def _names(segment: str, columns: Sequence[str]) -> str:
+    row = _chart(segment)
+    return "+".join(name for name in columns if row[_COLUMN[name]])
+
+
+def _natural_classes(segments: Sequence[str], kind: str) -> dict[str, list[str]]:
+    """Natural class → each segment's, by the IPA chart."""
+    if kind == CONSONANTS:
+        return {
+            "manner": [_names(one, MANNERS) for one in segments],
+            "place": [_names(one, PLACES) for one in segments],
+            "voicing": [_names(one, ["voiced"]) for one in segments],
+        }
+    return {
+        name: [str(round(float(_chart(one)[_COLUMN[name]]), 2)) for one in segments]
+        for name in ("height", "backness", "rounded")
+    }
+
+
+def _purity(similar: np.ndarray, labels: Sequence[str]) -> float:
+    others = similar.copy()
+    np.fill_diagonal(others, -np.inf)
+    nearest = others.argmax(1)
+    return float(np.mean([labels[index] == labels[near] for index, near in enumerate(nearest)]))
+
+
+def _chance(labels: Sequence[str]) -> float:
+    return float(np.mean([(labels.count(label) - 1) / (len(labels) - 1) for label in labels]))
+
+
+Quad = tuple[int, int, int, int]
+
+
+def _consonant_key(segment: str) -> tuple[str, str, str]:
+    return _names(segment, MANNERS), _names(segment, PLACES), _names(segment, ["voiced"])
+
+
+# Change → whether two consonants (manner, place, voicing) are a pair that differs by it alone.
+ANALOGIES: dict[str, Callable[[tuple[str, str, str], tuple[str, str, str]], bool]] = {
+    "voicing": lambda a, b: a[:2] == b[:2] and (a[2], b[2]) == ("", "voiced"),
+    "nasality": lambda a, b: a[1:] == b[1:] and (a[0], b[0]) == ("plosive", "nasal"),
+    "frication": lambda a, b: a[1:] == b[1:] and (a[0], b[0]) == ("plosive", "fricative"),
+}
+
+
+def _analogies(segments: Sequence[str], change: str) -> list[Quad]:
+    """All `a : b = c : d` over bare letters, where both pairs differ by the change alone."""
+    letters = [
+        (index, _consonant_key(one)) for index, one in enumerate(segments) if len(one) == 1 and not is_vowel(one)
+    ]
+    pairs = [(i, j) for i, a in letters for j, b in letters if ANALOGIES[change](a, b)]
+    return [(a, b, c, d) for a, b in pairs for c, d in pairs if len({a, b, c, d}) == 4]
+
+
+def _solved(unit: np.ndarray, quads: Sequence[Quad]) -> float:
+    solved = 0
+    for a, b, c, d in quads:
+        scores = unit @ (unit[b] - unit[a] + unit[c])
+        scores[[a, b, c]] = -np.inf
+        solved += int(scores.argmax() == d)
+    return solved / len(quads)
