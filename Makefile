@@ -5,7 +5,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow lint format setup emoji clean
+.PHONY: quickstart test test-slow lint format setup emoji bench-sounds bench-distill clean
 
 quickstart: setup
 	$(BIN)/ipaclip quickstart
@@ -39,6 +39,13 @@ $(VENV)/.installed: pyproject.toml
 # Makes the shipped checkpoint again; see examples/emoji/README.md.
 emoji: setup
 	$(BIN)/python examples/emoji/build.py
+
+# Ratios against peers, side by side in one run; leave the machine to it.
+bench-sounds: setup
+	$(BIN)/python benchmarks/sounds.py
+
+bench-distill: setup
+	$(BIN)/python benchmarks/distill.py
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

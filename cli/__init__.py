@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import convert, distill, evaluate, languages, quickstart, search, transcribe
+from . import convert, distill, evaluate, languages, push, quickstart, search, transcribe
 from .console import CommandGroup, debug_option, use_utf8
 
 app = typer.Typer(
@@ -23,9 +23,10 @@ for command in (
     languages.languages,
     distill.distill,
     evaluate.evaluate,
-    convert.convert,
+    push.push,
 ):
     app.command()(command)
+app.add_typer(convert.convert)
 
 
 def _print_version(wanted: bool) -> None:

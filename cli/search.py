@@ -3,7 +3,9 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +28,9 @@ def search(
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Ask the text tower, not the pronunciation tower.")] = False,
     both: Annotated[bool, typer.Option("--both", help="Ask both towers and show them side by side.")] = False,
+    fused: Annotated[
+        bool, typer.Option("--fuse", help="Ask both towers as one; scores are probabilities, in this gallery.")
+    ] = False,
     file: Annotated[
         str | None, typer.Option("--queries", metavar="FILE", help="Read queries, one a line; - is stdin.")
     ] = None,
@@ -41,7 +46,7 @@ def search(
 
     A query that cannot be pronounced is reported on stderr, the others are answered, and the exit code is 1.
     """
-    _reject_conflicts(ipa=ipa, text=text, both=both, language=language)
+    _reject_conflicts(ipa=ipa, text=text, both=both, fused=fused, language=language)
     wanted = [*(queries or []), *(read_lines(file) if file is not None else [])]
     if list_gallery and wanted:
         raise ValueError("--list takes no queries: leave out one or the other.")
@@ -63,6 +68,8 @@ def search(
     readable = [answer for answer in answers if answer.error is None]
     if not text:
         _ask_by_sound(pictures, readable, is_ipa=ipa, language=language, top=top or 5)
+    if fused:
+        _ask_fused(pictures, readable, directory, top=top or 5)
     if text or both:
         _ask_by_text(pictures, readable, top=top or 5, beside=both)
     for answer in answers:
@@ -94,11 +101,14 @@ def _plain(hits: Sequence["Hit"]) -> list[dict[str, Any]]:
     return [{**hit.entry.to_dict(), "score": round(hit.score, 4)} for hit in hits]
 
 
-def _reject_conflicts(*, ipa: bool, text: bool, both: bool, language: str | None) -> None:
+def _reject_conflicts(*, ipa: bool, text: bool, both: bool, fused: bool, language: str | None) -> None:
+    if fused and (text or both):
+        raise ValueError(f"--fuse asks both towers as one: leave out --fuse or {'--text' if text else '--both'}.")
     if text and both:
         raise ValueError("--both asks the text tower already: leave out --text or --both.")
-    if ipa and (text or both):
-        raise ValueError(f"The text tower cannot read IPA: leave out --ipa or {'--text' if text else '--both'}.")
+    if ipa and (text or both or fused):
+        other = "--text" if text else "--both" if both else "--fuse"
+        raise ValueError(f"The text tower cannot read IPA: leave out --ipa or {other}.")
     if language is not None and (ipa or text):
         other = "--ipa" if ipa else "--text"
         raise ValueError(f"--language says how spelled words sound: leave out --language or {other}.")
@@ -149,6 +159,17 @@ def _ask_by_text(pictures: "PictureSearch", answers: list[_Answer], *, top: int,
             answer.text_results = found
         else:
             answer.results = found
+
+
+def _ask_fused(pictures: "PictureSearch", answers: list[_Answer], directory: Path, *, top: int) -> None:
+    """Puts what both towers find together in the place of what the sound alone found."""
+    from ipaclip.evaluation.fusion import fuse, load_gate
+
+    heard = [answer for answer in answers if answer.ipa is not None]
+    mix = partial(fuse, gate=load_gate(directory))
+    found = pictures.search_both([one.query for one in heard], [one.ipa or "" for one in heard], mix, top=top)
+    for answer, hits in zip(heard, found, strict=True):
+        answer.results = hits
 
 
 def _print_answer(answer: _Answer, as_json: bool) -> None:

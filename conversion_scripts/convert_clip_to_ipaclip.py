@@ -1,79 +1,125 @@
 """A transformers CLIP checkpoint → IPA-CLIP with a new, untrained pronunciation tower."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
-from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
+from transformers import CLIPModel
+
+from .load_clip import load_clip, load_clip_processor, require_same_clip
+from .new_directory import new_directory
 
 logger = logging.getLogger(__name__)
 
+# "base" is the shape of CLIP's own text tower, "tiny" that of the embedded checkpoint's pronunciation tower.
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 3, "num_attention_heads": 4},
+    "small": {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 6},
+    "base": {},
+}
+# Blocks of one shape with another number of heads, or another activation, would compute something else.
+SAME_IN_BOTH_TOWERS = ("hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "layer_norm_eps")
 
-def convert_clip_to_ipaclip(
-    clip: str | Path,
-    output: str | Path,
-    *,
-    feature_set: str = "panphon",
-    language: str = "eng-Latn",
-    pronunciation_config: dict[str, Any] | None = None,
-    seed: int = 0,
-) -> float:
-    """Puts a pronunciation tower with random weights beside a CLIP and saves both as one checkpoint.
+
+@dataclass(frozen=True)
+class NewTower:
+    """What a new pronunciation tower shall be.
+
+    Attributes:
+        preset: "tiny" (3 layers, 256 wide), "small" (6 layers, 384 wide) or "base" (as CLIP's text tower).
+        init_from_text_tower: Take blocks, last norm and projection from the text tower, and only the embedding anew.
+            Of more text layers than wanted, evenly spaced ones, the first and the last among them.
+        feature_set: "panphon", "ipa_chart" or "learned".
+        language: What the processor takes spelled words to be, as epitran names languages.
+        pronunciation_config: Single values of the tower's configuration, over those of the preset.
+        seed: Of the new weights.
+    """
+
+    preset: str = "base"
+    init_from_text_tower: bool = False
+    feature_set: str = "panphon"
+    language: str = "eng-Latn"
+    pronunciation_config: dict[str, Any] | None = None
+    seed: int = 0
+
+
+def convert_clip_to_ipaclip(clip: str | Path, output: str | Path, **tower: Any) -> float:
+    """Puts a new pronunciation tower beside a CLIP and saves both as one checkpoint.
 
     Args:
         clip: Hub name or directory of a CLIP.
         output: The new checkpoint's directory.
-        feature_set: `"panphon"`, `"ipa_chart"` or `"learned"`.
-        language: What the processor takes spelled words to be, as epitran names languages.
-        pronunciation_config: The tower's shape, where it is not that of CLIP's text tower.
-        seed: Of the tower's weights.
+        tower: Any field of `NewTower`.
 
     Returns:
         The largest absolute difference between image and text embeddings of the source and of the checkpoint as it is
         loaded again from disk: 0.
 
     Raises:
-        OSError: if there is no such CLIP.
-        ValueError: if `output` holds files already, or source and checkpoint differ.
+        OSError: if there is no such CLIP, or `output` cannot be made.
+        ValueError: if `output` holds files already, the tower cannot be as wanted, or source and checkpoint differ.
+            Nothing is then left at `output`.
     """
-    output = Path(output)
-    if output.is_dir() and any(output.iterdir()):
-        raise ValueError(f"{output} is not empty: name another directory")
-    source = CLIPModel.from_pretrained(clip).eval()
-    config = dict(pronunciation_config or {})
-    tokenizer = IPATokenizer.build(max_length=config.get("max_position_embeddings", 256))
-    torch.manual_seed(seed)
-    if feature_set == "learned":
-        config["learned_residual"] = True
-    model = IPAClipModel.from_clip(
-        source, phoneme_feature_table(tokenizer, feature_set), {**config, "feature_set": feature_set}
-    )
-    processor = IPAClipProcessor(
-        AutoImageProcessor.from_pretrained(clip), AutoTokenizer.from_pretrained(clip), tokenizer, language=language
-    )
-    model.save_pretrained(output)
-    processor.save_pretrained(output)
-    difference = largest_difference(source, IPAClipModel.from_pretrained(output).eval())
-    if difference != 0:
-        raise ValueError(f"{output} does not give the embeddings of {clip}: they differ by up to {difference}")
+    source = load_clip(clip)
+    images, tokenizer = load_clip_processor(clip, source)
+    difference = save_as_ipaclip(source, images, tokenizer, output, NewTower(**tower), description=str(clip))
     logger.info("%s: image and text embeddings differ from %s by %g", output, clip, difference)
     return difference
 
 
+def save_as_ipaclip(
+    source: CLIPModel,
+    image_processor: Any,
+    text_tokenizer: Any,
+    output: str | Path,
+    tower: NewTower,
+    *,
+    description: str,
+) -> float:
+    """Saves a CLIP with a new tower and its processor, reloads it and returns how far its embeddings are off: 0."""
+    if tower.preset not in PRESETS:
+        raise ValueError(f"There is no preset {tower.preset!r}: choose from {', '.join(PRESETS)}.")
+    config = {**PRESETS[tower.preset], **(tower.pronunciation_config or {}), "feature_set": tower.feature_set}
+    if tower.feature_set == "learned":
+        config["learned_residual"] = True
+    tokenizer = IPATokenizer.build(max_length=config.get("max_position_embeddings", 256))
+    torch.manual_seed(tower.seed)
+    model = IPAClipModel.from_clip(source, phoneme_feature_table(tokenizer, tower.feature_set), config)
+    if tower.init_from_text_tower:
+        copy_text_tower(model)
+    processor = IPAClipProcessor(image_processor, text_tokenizer, tokenizer, language=tower.language)
+    with new_directory(output) as directory:
+        model.save_pretrained(directory)
+        processor.save_pretrained(directory)
+        return require_same_clip(source, directory, description)
+
+
 @torch.no_grad()
-def largest_difference(source: CLIPModel, converted: CLIPModel) -> float:
-    """The largest absolute difference of image and text embeddings on random input."""
-    generator = torch.Generator().manual_seed(0)
-    text, vision = source.config.text_config, source.config.vision_config
-    ids = torch.randint(0, text.vocab_size, (4, min(16, text.max_position_embeddings)), generator=generator)
-    ids[:, -1] = text.eos_token_id
-    pixels = torch.randn(4, vision.num_channels, vision.image_size, vision.image_size, generator=generator)
-    pixels = pixels.to(source.dtype)
-    pairs = (
-        (source.get_text_features(ids).pooler_output, converted.get_text_features(ids).pooler_output),
-        (source.get_image_features(pixels).pooler_output, converted.get_image_features(pixels).pooler_output),
-    )
-    return max((before - after).abs().max().item() for before, after in pairs)
+def copy_text_tower(model: IPAClipModel) -> None:
+    """Gives the pronunciation tower the text tower's blocks, last norm and projection.
+
+    Raises:
+        ValueError: if the blocks of the two towers do not fit each other.
+    """
+    text, pronunciation = model.config.text_config, model.config.pronunciation_config
+    for name in SAME_IN_BOTH_TOWERS:
+        ours, theirs = getattr(pronunciation, name), getattr(text, name)
+        if ours != theirs:
+            raise ValueError(
+                f"The text tower cannot start a pronunciation tower with {name}={ours}, for its own is {theirs}: "
+                'take the preset "base", or a new tower.'
+            )
+    source, target = model.text_model.encoder.layers, model.pronunciation_model.encoder.layers
+    if len(target) > len(source):
+        raise ValueError(
+            f"The text tower has {len(source)} layers, too few for a pronunciation tower of {len(target)}."
+        )
+    chosen = torch.linspace(0, len(source) - 1, len(target)).round().int().tolist()
+    for block, index in zip(target, chosen, strict=True):
+        block.load_state_dict(source[index].state_dict())
+    model.pronunciation_model.final_layer_norm.load_state_dict(model.text_model.final_layer_norm.state_dict())
+    model.pronunciation_projection.weight.copy_(model.text_projection.weight)

@@ -7,65 +7,73 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .human import HumanReport, Judgement, human_similarity, read_judgements
+    from .human import HumanReport, Judgement, human_agreement, human_similarity, read_judgements
     from .metrics import median_rank, ranks, recall_at_k
     from .nonsense import RealWords, candidates, neighbours_within, swap_phonemes
+    from .phonemes import PhonemeRow, chart_letters, evaluate_phonemes, phoneme_vectors
+    from .pwesuite import evaluate_pwesuite
     from .queries import Query, build_queries, further_respellings, held_out_words
+    from .report import Report, SuiteResult, Table, compare, read_report, write_report
     from .respelling import respell
     from .retrieval import RetrievalReport, RetrievalRow, evaluate_retrieval
     from .statistics import Interval, bootstrap_mean, pearson, spearman
-
-_HOME = {
-    "HumanReport": "human",
-    "Judgement": "human",
-    "human_similarity": "human",
-    "read_judgements": "human",
-    "median_rank": "metrics",
-    "ranks": "metrics",
-    "recall_at_k": "metrics",
-    "RealWords": "nonsense",
-    "candidates": "nonsense",
-    "neighbours_within": "nonsense",
-    "swap_phonemes": "nonsense",
-    "Query": "queries",
-    "build_queries": "queries",
-    "further_respellings": "queries",
-    "held_out_words": "queries",
-    "respell": "respelling",
-    "RetrievalReport": "retrieval",
-    "RetrievalRow": "retrieval",
-    "evaluate_retrieval": "retrieval",
-    "Interval": "statistics",
-    "bootstrap_mean": "statistics",
-    "pearson": "statistics",
-    "spearman": "statistics",
-}
+    from .suites import Checkpoint, Options, run_suites
 
 __all__ = [
+    "Checkpoint",
     "HumanReport",
     "Interval",
     "Judgement",
+    "Options",
+    "PhonemeRow",
     "Query",
     "RealWords",
+    "Report",
     "RetrievalReport",
     "RetrievalRow",
+    "SuiteResult",
+    "Table",
     "bootstrap_mean",
     "build_queries",
     "candidates",
+    "chart_letters",
+    "compare",
+    "evaluate_phonemes",
+    "evaluate_pwesuite",
     "evaluate_retrieval",
     "further_respellings",
     "held_out_words",
+    "human_agreement",
     "human_similarity",
     "median_rank",
-    "pearson",
     "neighbours_within",
+    "pearson",
+    "phoneme_vectors",
     "ranks",
     "read_judgements",
+    "read_report",
     "recall_at_k",
     "respell",
+    "run_suites",
     "spearman",
     "swap_phonemes",
+    "write_report",
 ]
+
+_MODULES = {
+    "human": ("HumanReport", "Judgement", "human_agreement", "human_similarity", "read_judgements"),
+    "metrics": ("median_rank", "ranks", "recall_at_k"),
+    "nonsense": ("RealWords", "candidates", "neighbours_within", "swap_phonemes"),
+    "phonemes": ("PhonemeRow", "chart_letters", "evaluate_phonemes", "phoneme_vectors"),
+    "pwesuite": ("evaluate_pwesuite",),
+    "queries": ("Query", "build_queries", "further_respellings", "held_out_words"),
+    "report": ("Report", "SuiteResult", "Table", "compare", "read_report", "write_report"),
+    "respelling": ("respell",),
+    "retrieval": ("RetrievalReport", "RetrievalRow", "evaluate_retrieval"),
+    "statistics": ("Interval", "bootstrap_mean", "pearson", "spearman"),
+    "suites": ("Checkpoint", "Options", "run_suites"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ sound to one standard word, `word2`.
 """
 
 import csv
-import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from .statistics import pearson, spearman
-
-logger = logging.getLogger(__name__)
+from .statistics import Interval, pearson, spearman
 
 COLUMNS = ("word1", "word2", "obtained")
 SMALLEST_GROUP = 3
+_RESAMPLES = 1000
 
 Encode = Callable[[list[str]], Any]
+Similarity = Callable[[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,14 @@ class HumanReport:
         spearman: likewise, of ranks.
         groups: each group's own.
         set_aside: word pair or group → why it could not be used.
+        interval: of `pearson`, 95%, the pairs of each group drawn anew; None where `pearson` is.
     """
 
     pearson: float | None
     spearman: float | None
     groups: tuple[GroupCorrelation, ...]
     set_aside: Mapping[str, str]
+    interval: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -70,25 +72,36 @@ def read_judgements(path: str | Path) -> list[Judgement]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for a column that is missing, a word that is empty, or a judgement that is no number, with its line.
+        ValueError: for a column that is missing, a word that is empty, or a judgement that is no finite number, with
+            its line; or if the file is not UTF-8.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path} has no column {', '.join(missing)}: it needs {', '.join(COLUMNS)}.")
-        judgements = []
-        for row in reader:
-            where = f"{path}:{reader.line_num}"
-            words = [(row["word1"] or "").strip(), (row["word2"] or "").strip()]
-            if not all(words):
-                raise ValueError(f"{where}: a word is empty.")
-            try:
-                judgements.append(Judgement(*words, float(row["obtained"])))
-            except (TypeError, ValueError):
-                raise ValueError(f"{where}: {row['obtained']!r} is no number.") from None
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            judgements = _read_rows(csv.DictReader(file), path)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8.") from error
     if not judgements:
         raise ValueError(f"{path} holds no judgements.")
+    return judgements
+
+
+def _read_rows(reader: "csv.DictReader[str]", path: str | Path) -> list[Judgement]:
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(f"{path} has no column {', '.join(missing)}: it needs {', '.join(COLUMNS)}.")
+    judgements = []
+    for row in reader:
+        where = f"{path}:{reader.line_num}"
+        first, second = (row["word1"] or "").strip(), (row["word2"] or "").strip()
+        if not (first and second):
+            raise ValueError(f"{where}: a word is empty.")
+        try:
+            obtained = float(row["obtained"])
+        except (TypeError, ValueError):
+            obtained = math.nan
+        if not math.isfinite(obtained):
+            raise ValueError(f"{where}: {row['obtained']!r} is no number.")
+        judgements.append(Judgement(first, second, obtained))
     return judgements
 
 
@@ -102,38 +115,79 @@ def human_similarity(
         encode: a list of words → `(words, dim)`, numpy or torch, of any length.
         unsayable: word → why it cannot be encoded; its pairs are set aside.
 
-    A group of fewer than three pairs is set aside, too: two points always lie on a line.
+    A group of fewer than three pairs is set aside, too: two points always lie on a line. What is set aside is listed in
+    the report.
     """
-    aside: dict[str, str] = {}
-    grouped: dict[str, list[Judgement]] = {}
-    for one in judgements:
-        reason = next((why for word, why in (unsayable or {}).items() if word in (one.word1, one.word2)), None)
-        if reason is None:
-            grouped.setdefault(one.word2, []).append(one)
-        else:
-            aside[f"{one.word1} / {one.word2}"] = reason
-    for standard in [word for word, group in grouped.items() if len(group) < SMALLEST_GROUP]:
-        aside[standard] = f"only {len(grouped.pop(standard))} pairs: a correlation takes {SMALLEST_GROUP}"
+    grouped, aside = _groups(judgements, unsayable or {})
     words = list(dict.fromkeys(word for group in grouped.values() for one in group for word in (one.word1, one.word2)))
     vectors = dict(zip(words, _unit_rows(encode(words)), strict=True)) if words else {}
-    groups = tuple(_correlate(standard, group, vectors) for standard, group in grouped.items())
+    return _agreement(grouped, aside, lambda first, second: float(vectors[first] @ vectors[second]))
+
+
+def human_agreement(
+    judgements: Sequence[Judgement], similarity: Similarity, unsayable: Mapping[str, str] | None = None
+) -> HumanReport:
+    """As `human_similarity`, for any measure of how alike two words are, higher being more alike."""
+    grouped, aside = _groups(judgements, unsayable or {})
+    return _agreement(grouped, aside, similarity)
+
+
+_Groups = dict[str, list[Judgement]]
+
+
+def _groups(judgements: Sequence[Judgement], unsayable: Mapping[str, str]) -> tuple[_Groups, dict[str, str]]:
+    """Standard word → its pairs, and what is set aside for which reason."""
+    aside: dict[str, str] = {}
+    grouped: _Groups = {}
+    for one in judgements:
+        mute = [word for word in (one.word1, one.word2) if word in unsayable]
+        if mute:
+            aside[f"{one.word1} / {one.word2}"] = unsayable[mute[0]]
+        else:
+            grouped.setdefault(one.word2, []).append(one)
+    for standard in [word for word, group in grouped.items() if len(group) < SMALLEST_GROUP]:
+        pairs = len(grouped.pop(standard))
+        aside[standard] = f"only {pairs} pair{'s' * (pairs > 1)}: a correlation takes {SMALLEST_GROUP}"
+    return grouped, aside
+
+
+def _agreement(grouped: _Groups, aside: dict[str, str], similarity: Similarity) -> HumanReport:
+    series = {
+        standard: np.array([[similarity(one.word1, one.word2), one.obtained] for one in group])
+        for standard, group in grouped.items()
+    }
+    groups = tuple(
+        GroupCorrelation(standard, len(pairs), pearson(*pairs.T), spearman(*pairs.T))
+        for standard, pairs in series.items()
+    )
     for group in groups:
         if group.pearson is None:
-            aside[group.standard] = "all judgements, or all similarities, are equal: correlation is undefined"
-    for name, reason in aside.items():
-        logger.warning("%s is left out: %s", name, reason)
-    return HumanReport(_mean(g.pearson for g in groups), _mean(g.spearman for g in groups), groups, aside)
+            what = "judgements" if np.ptp(series[group.standard][:, 1]) == 0 else "similarities"
+            aside[group.standard] = f"all {what} are equal: correlation is undefined"
+    used = [series[group.standard] for group in groups if group.pearson is not None]
+    return HumanReport(
+        _mean(g.pearson for g in groups), _mean(g.spearman for g in groups), groups, aside, _interval(used)
+    )
+
+
+def _interval(series: Sequence[np.ndarray], seed: int = 0) -> Interval | None:
+    """Bootstrap of the mean over groups: within each group its pairs are drawn anew."""
+    if not series:
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(_RESAMPLES):
+        # A draw of one pair many times over may have no correlation: that group is out of this draw.
+        mean = _mean(pearson(*pairs[rng.integers(0, len(pairs), len(pairs))].T) for pairs in series)
+        if mean is not None:
+            drawn.append(mean)
+    low, high = np.percentile(drawn, [2.5, 97.5]) if drawn else (-1.0, 1.0)
+    return Interval(float(np.mean([pearson(*pairs.T) for pairs in series])), float(low), float(high))
 
 
 def _unit_rows(vectors: Any) -> np.ndarray:
     rows = np.asarray(vectors.detach().cpu() if hasattr(vectors, "detach") else vectors, dtype=np.float64)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def _correlate(standard: str, group: Sequence[Judgement], vectors: Mapping[str, np.ndarray]) -> GroupCorrelation:
-    similar = [float(vectors[one.word1] @ vectors[one.word2]) for one in group]
-    judged = [one.obtained for one in group]
-    return GroupCorrelation(standard, len(group), pearson(similar, judged), spearman(similar, judged))
 
 
 def _mean(values: Any) -> float | None:

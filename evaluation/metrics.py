@@ -22,7 +22,7 @@ def ranks(scores: Any, targets: Any) -> np.ndarray:
     Raises:
         ValueError: if the shapes do not fit, there are no queries, or a target is no picture's index.
     """
-    values, wanted = _array(scores), _array(targets)
+    values, wanted = as_array(scores), as_array(targets)
     if values.ndim != 2 or wanted.shape != values.shape[:1]:
         raise ValueError(f"scores {values.shape} must be (queries, pictures) and targets {wanted.shape} (queries,).")
     if not len(wanted):
@@ -64,5 +64,6 @@ def median_rank(scores: Any, targets: Any) -> float:
     return float(np.median(ranks(scores, targets))) + 1.0
 
 
-def _array(values: Any) -> np.ndarray:
+def as_array(values: Any) -> np.ndarray:
+    """A numpy array of what is numpy, torch or a list."""
     return np.asarray(values.detach().cpu().numpy() if hasattr(values, "detach") else values)

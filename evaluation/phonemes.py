@@ -5,23 +5,24 @@ Asked of two places: the phoneme embedding, and the tower's output for a phoneme
 
 import logging
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from ipaclip.tokenization import is_vowel, phoneme_distance
+from ipaclip.tokenization import phoneme_distance
 from ipaclip.tokenization.ipa_chart import CHART_FEATURES, MANNERS, PLACES, base_letters, chart_row
 from ipaclip.tokenization.segments import TONES
 
-from .statistics import spearman
+from .statistics import Interval, bootstrap, spearman
 
 logger = logging.getLogger(__name__)
 
 ALL, CONSONANTS, VOWELS = CLASSES = ("all", "consonants", "vowels")
 EMBEDDING, TOWER = LEVELS = ("embedding", "tower")
 _COLUMN = {name: column for column, name in enumerate(CHART_FEATURES)}
+_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class PhonemeRow:
         analogies: change, such as `"voicing"` → share of `b - p + t ≈ d` that come out, 0 to 1; `d` is the nearest of
             all but the three.
         analogy_counts: how many analogies there are of each.
+        intervals: `"panphon"` and `"chart"` → 95% interval, the phonemes drawn anew (a phoneme drawn twice makes no
+            pair with itself).
     """
 
     level: str
@@ -50,6 +53,7 @@ class PhonemeRow:
     chance: Mapping[str, float]
     analogies: Mapping[str, float]
     analogy_counts: Mapping[str, int]
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -59,6 +63,18 @@ class PhonemeRow:
 def chart_letters() -> list[str]:
     """The letters of the IPA chart, consonants and vowels, without tones."""
     return sorted(unicodedata.normalize("NFD", letter) for letter in base_letters() if letter not in TONES)
+
+
+def is_chart_vowel(segment: str) -> bool:
+    """Whether it is one of the chart's vowels: a syllabic consonant, such as `n̩`, is none.
+
+    Raises:
+        ValueError: if it is not on the chart.
+    """
+    row = chart_row(segment)
+    if row is None:
+        raise ValueError(f"{segment!r} is not on the IPA chart.")
+    return bool(row[_COLUMN["vowel"]]) and not row[_COLUMN["consonant"]]
 
 
 @torch.no_grad()
@@ -73,17 +89,17 @@ def phoneme_vectors(model: Any, tokenizer: Any, segments: Sequence[str]) -> dict
         if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
             raise ValueError(f"{segment!r} is not one segment of this tokenizer.")
     embeddings = model.pronunciation_model.embeddings
-    ids = torch.tensor([one[0] for one in encoded])
-    vectors = torch.zeros(len(segments), model.config.pronunciation_config.hidden_size)
+    ids = torch.tensor([one[0] for one in encoded], device=model.device)
+    vectors = torch.zeros(len(segments), model.config.pronunciation_config.hidden_size, device=model.device)
     if embeddings.feature_projection is not None:
         vectors = vectors + embeddings.feature_projection(embeddings.phoneme_features[ids].to(model.dtype)).float()
     if embeddings.residual_embedding is not None:
         vectors = vectors + embeddings.residual_embedding(ids).float()
-    alone = torch.tensor(tokenizer(list(segments), verbose=False)["input_ids"])
+    alone = torch.tensor(tokenizer(list(segments), verbose=False)["input_ids"], device=model.device)
     output = model.get_pronunciation_features(
         pronunciation_input_ids=alone, pronunciation_attention_mask=torch.ones_like(alone)
     ).pooler_output
-    return {EMBEDDING: vectors.numpy(), TOWER: output.float().numpy()}
+    return {EMBEDDING: vectors.cpu().numpy(), TOWER: output.float().cpu().numpy()}
 
 
 def evaluate_phonemes(vectors: Mapping[str, np.ndarray], segments: Sequence[str]) -> list[PhonemeRow]:
@@ -101,35 +117,82 @@ def evaluate_phonemes(vectors: Mapping[str, np.ndarray], segments: Sequence[str]
     missing = [segment for segment in segments if chart_row(segment) is None]
     if missing:
         raise ValueError(f"{', '.join(missing)}: not on the IPA chart.")
-    vowels = np.array([is_vowel(segment) for segment in segments])
+    vowels = np.array([is_chart_vowel(segment) for segment in segments])
     chosen = {ALL: np.ones(len(segments), dtype=bool), CONSONANTS: ~vowels, VOWELS: vowels}
+    truth = phonetic_distances(segments)
     return [
-        _measure(level, kind, matrix[mask], [one for one, kept in zip(segments, mask, strict=True) if kept])
+        _measure(
+            level,
+            kind,
+            matrix[mask],
+            [one for one, kept in zip(segments, mask, strict=True) if kept],
+            {name: distances[np.ix_(mask, mask)] for name, distances in truth.items()},
+        )
         for level, matrix in vectors.items()
         for kind, mask in chosen.items()
         if mask.sum() >= 4
     ]
 
 
-def _measure(level: str, kind: str, vectors: np.ndarray, segments: list[str]) -> PhonemeRow:
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    similar = unit @ unit.T
-    upper = np.triu_indices(len(segments), 1)
+def phonetic_distances(segments: Sequence[str]) -> dict[str, np.ndarray]:
+    """`"panphon"` → weighted feature distances, `"chart"` → city block distances of IPA chart features, `(n, n)` each.
+
+    Sources: `phoneme_distance` and `CHART_FEATURES` of `ipaclip.tokenization`.
+    """
     chart = np.stack([_chart(segment) for segment in segments])
-    panphon = np.array([[phoneme_distance(a, b) for b in segments] for a in segments])
+    return {
+        "panphon": np.array([[phoneme_distance(a, b) for b in segments] for a in segments]),
+        "chart": np.abs(chart[:, None] - chart[None]).sum(-1),
+    }
+
+
+def cosines(vectors: np.ndarray) -> np.ndarray:
+    """`(n, dim)` → `(n, n)` cosine similarities; a zero vector is like nothing."""
+    unit = _unit(vectors)
+    return unit @ unit.T
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _measure(
+    level: str, kind: str, vectors: np.ndarray, segments: list[str], truth: Mapping[str, np.ndarray]
+) -> PhonemeRow:
+    similar = cosines(vectors)
     classes = {} if kind == ALL else _natural_classes(segments, kind)
-    analogies = {change: _analogies(segments, change) for change in ANALOGIES}
+    analogies = {change: analogy_quads(segments, change) for change in ANALOGIES}
     return PhonemeRow(
         level=level,
         phonemes=kind,
         count=len(segments),
-        panphon=spearman(-similar[upper], panphon[upper]),
-        chart=spearman(-similar[upper], np.abs(chart[:, None] - chart[None]).sum(-1)[upper]),
+        panphon=_rank_correlation(similar, truth["panphon"]),
+        chart=_rank_correlation(similar, truth["chart"]),
         purity={name: _purity(similar, labels) for name, labels in classes.items()},
         chance={name: _chance(labels) for name, labels in classes.items()},
-        analogies={change: _solved(unit, quads) for change, quads in analogies.items() if quads},
+        analogies={change: _solved(_unit(vectors), quads) for change, quads in analogies.items() if quads},
         analogy_counts={change: len(quads) for change, quads in analogies.items() if quads},
+        intervals={
+            name: bootstrap(_resampled(similar, distances), len(segments), resamples=_RESAMPLES)
+            for name, distances in truth.items()
+        },
     )
+
+
+def _rank_correlation(similar: np.ndarray, distances: np.ndarray) -> float | None:
+    upper = np.triu_indices(len(similar), 1)
+    return spearman(-similar[upper], distances[upper])
+
+
+def _resampled(similar: np.ndarray, distances: np.ndarray) -> Callable[[np.ndarray], float | None]:
+    first, second = np.triu_indices(len(similar), 1)
+
+    def statistic(drawn: np.ndarray) -> float | None:
+        i, j = drawn[first], drawn[second]
+        apart = i != j
+        return spearman(-similar[i[apart], j[apart]], distances[i[apart], j[apart]])
+
+    return statistic
 
 
 def _chart(segment: str) -> np.ndarray:
@@ -169,27 +232,38 @@ def _chance(labels: Sequence[str]) -> float:
 
 
 Quad = tuple[int, int, int, int]
+_Key = tuple[str, str, str]
 
 
-def _consonant_key(segment: str) -> tuple[str, str, str]:
+def _key(segment: str) -> _Key:
+    """Manner, place and voicing of a consonant; height, backness and rounding of a vowel."""
+    if is_chart_vowel(segment):
+        row = _chart(segment)
+        height, backness = (f"{row[_COLUMN[name]]:.2f}" for name in ("height", "backness"))
+        return height, backness, _names(segment, ["rounded"])
     return _names(segment, MANNERS), _names(segment, PLACES), _names(segment, ["voiced"])
 
 
-# Change → whether two consonants (manner, place, voicing) are a pair that differs by it alone.
-ANALOGIES: dict[str, Callable[[tuple[str, str, str], tuple[str, str, str]], bool]] = {
-    "voicing": lambda a, b: a[:2] == b[:2] and (a[2], b[2]) == ("", "voiced"),
-    "nasality": lambda a, b: a[1:] == b[1:] and (a[0], b[0]) == ("plosive", "nasal"),
-    "frication": lambda a, b: a[1:] == b[1:] and (a[0], b[0]) == ("plosive", "fricative"),
+# Change → what leads from one phoneme to another that differs by it alone, None where it does not. Two pairs are an
+# analogy if the same leads from one to the other in both.
+ANALOGIES: dict[str, Callable[[_Key, _Key], Hashable]] = {
+    "voicing": lambda a, b: (a[:2] == b[:2] and (a[2], b[2]) == ("", "voiced")) or None,
+    "place": lambda a, b: (a[1], b[1]) if (a[0], a[2]) == (b[0], b[2]) and a[1] and b[1] and a[1] != b[1] else None,
+    "nasality": lambda a, b: (a[1:] == b[1:] and (a[0], b[0]) == ("plosive", "nasal")) or None,
+    "frication": lambda a, b: (a[1:] == b[1:] and (a[0], b[0]) == ("plosive", "fricative")) or None,
+    "rounding": lambda a, b: (a[:2] == b[:2] and (a[2], b[2]) == ("", "rounded")) or None,
 }
+_OF_VOWELS = ("rounding",)
 
 
-def _analogies(segments: Sequence[str], change: str) -> list[Quad]:
-    """All `a : b = c : d` over bare letters, where both pairs differ by the change alone."""
+def analogy_quads(segments: Sequence[str], change: str) -> list[Quad]:
+    """All `a : b = c : d` over bare letters, as indices, where both pairs differ by the change alone."""
+    of_vowels = change in _OF_VOWELS
     letters = [
-        (index, _consonant_key(one)) for index, one in enumerate(segments) if len(one) == 1 and not is_vowel(one)
+        (index, _key(one)) for index, one in enumerate(segments) if len(one) == 1 and is_chart_vowel(one) == of_vowels
     ]
-    pairs = [(i, j) for i, a in letters for j, b in letters if ANALOGIES[change](a, b)]
-    return [(a, b, c, d) for a, b in pairs for c, d in pairs if len({a, b, c, d}) == 4]
+    pairs = [(i, j, change_of) for i, a in letters for j, b in letters if (change_of := ANALOGIES[change](a, b))]
+    return [(a, b, c, d) for a, b, way in pairs for c, d, same in pairs if way == same and len({a, b, c, d}) == 4]
 
 
 def _solved(unit: np.ndarray, quads: Sequence[Quad]) -> float:

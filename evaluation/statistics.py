@@ -1,28 +1,35 @@
-"""Correlations, and how sure a mean is."""
+"""Correlations, and how sure a figure is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
+# Rounding leaves a constant series a spread of some 1e-16 of its size.
+_ROUNDING = 1e-12
 
 
 def pearson(first: Any, second: Any) -> float | None:
     """Pearson's r of two series, from -1 to 1; None where one of them is constant or has fewer than three values.
 
     Raises:
-        ValueError: if the series differ in length.
+        ValueError: if the series differ in length, or hold what is no finite number.
     """
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1:
         raise ValueError(f"Correlation takes two series of equal length, not {x.shape} and {y.shape}.")
-    if len(x) < 3:
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("Correlation takes finite numbers: a series holds NaN or infinity.")
+    if len(x) < 3 or _is_constant(x) or _is_constant(y):
         return None
     x, y = x - x.mean(), y - y.mean()
-    spread = np.sqrt((x @ x) * (y @ y))
-    # Rounding leaves a constant series a spread of some 1e-16 of its size.
-    tiny = 1e-12 * max(1.0, np.abs(np.asarray(first)).max() * np.abs(np.asarray(second)).max())
-    return float(np.clip(x @ y / spread, -1.0, 1.0)) if spread > tiny else None
+    # Each to length 1 first: the product of two small spreads would underflow.
+    return float(np.clip((x / np.linalg.norm(x)) @ (y / np.linalg.norm(y)), -1.0, 1.0))
+
+
+def _is_constant(series: np.ndarray) -> bool:
+    return bool(np.ptp(series) <= _ROUNDING * np.abs(series).max())
 
 
 def spearman(first: Any, second: Any) -> float | None:
@@ -31,8 +38,14 @@ def spearman(first: Any, second: Any) -> float | None:
 
 
 def mean_ranks(values: Any) -> np.ndarray:
-    """The rank of each value, from 1; equal values share the mean of their ranks."""
-    array = np.asarray(values)
+    """The rank of each value, from 1; equal values share the mean of their ranks.
+
+    Raises:
+        ValueError: if a value is no finite number: it has no rank.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("Ranks take finite numbers: the series holds NaN or infinity.")
     _, place, count = np.unique(array, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     return (last - (count - 1) / 2)[place]
@@ -40,7 +53,13 @@ def mean_ranks(values: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the bounds between which it lies in 95 of 100 resamplings."""
+    """A figure with the bounds between which it lies in 95 of 100 resamplings.
+
+    Attributes:
+        mean: the figure itself, a mean or another statistic of the whole sample.
+        low: the 2.5th percentile of the resamplings.
+        high: the 97.5th.
+    """
 
     mean: float
     low: float
@@ -48,6 +67,15 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def to_dict(self) -> dict[str, float]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def _percentiles(value: float, resampled: Any) -> Interval:
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Interval(float(value), float(low), float(high))
 
 
 def bootstrap_mean(values: Sequence[float] | np.ndarray, seed: int = 0, resamples: int = 2000) -> Interval:
@@ -62,5 +90,40 @@ def bootstrap_mean(values: Sequence[float] | np.ndarray, seed: int = 0, resample
     rng = np.random.default_rng(seed)
     # One resampling at a time: values × resamples would not fit for large series.
     means = [array[rng.integers(0, len(array), len(array))].mean() for _ in range(resamples)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(array.mean()), float(low), float(high))
+    return _percentiles(array.mean(), means)
+
+
+def bootstrap_share(share: float, count: int, seed: int = 0, resamples: int = 2000) -> Interval:
+    """A share of `count` yes-or-no outcomes and its percentile bootstrap interval at 95%.
+
+    The same as `bootstrap_mean` of the outcomes: drawing them anew gives a binomial number of hits.
+
+    Raises:
+        ValueError: if there are no outcomes, or the share is not from 0 to 1.
+    """
+    if count < 1 or not 0 <= share <= 1:
+        raise ValueError(f"A share lies from 0 to 1 and is of at least one outcome, got {share} of {count}.")
+    drawn = np.random.default_rng(seed).binomial(count, share, resamples) / count
+    return _percentiles(share, drawn)
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float | None], count: int, seed: int = 0, resamples: int = 500
+) -> Interval | None:
+    """Any statistic of a sample, with its percentile bootstrap interval at 95% (source as in `bootstrap_mean`).
+
+    Args:
+        statistic: `(count,)` indices of the sample, some of them more than once → the statistic, or None where that
+            resampling has none.
+        count: how many things were sampled.
+
+    Returns:
+        None if the statistic of the whole sample is None, or that of more than half of the resamplings.
+    """
+    value = statistic(np.arange(count))
+    rng = np.random.default_rng(seed)
+    if value is None:
+        return None
+    resampled = [statistic(rng.integers(0, count, count)) for _ in range(resamples)]
+    known = [one for one in resampled if one is not None]
+    return _percentiles(value, known) if 2 * len(known) > resamples else None

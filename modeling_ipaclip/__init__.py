@@ -13,6 +13,7 @@ from .embedded import embedded_checkpoint
 
 if TYPE_CHECKING:
     from .configuration_ipaclip import IPAClipConfig, IPAClipPronunciationConfig
+    from .encoding import encode
     from .modeling_ipaclip import (
         IPAClipModel,
         IPAClipOutput,
@@ -35,6 +36,7 @@ _LAZY = {
     "IPAClipPronunciationModelOutput": "modeling_ipaclip",
     "IPAClipPronunciationModelWithProjection": "modeling_ipaclip",
     "IPAClipProcessor": "processing_ipaclip",
+    "encode": "encoding",
 }
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "IPAClipPronunciationModelWithProjection",
     "__version__",
     "embedded_checkpoint",
+    "encode",
 ]
 
 
@@ -58,7 +61,7 @@ def __getattr__(name: str) -> Any:
 
         value: Any = version("ipaclip")
     elif name in _LAZY:
-        if _LAZY[name] != "processing_ipaclip":
+        if _LAZY[name] not in ("processing_ipaclip", "encoding"):
             register_models()
         value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
     else:

@@ -21,15 +21,27 @@ AUTO = "transformers.models.auto"
 @cache
 def register_models() -> None:
     """Register configurations, models and image classification for good; called before any of them is used."""
-    from transformers import AutoConfig, AutoModel, AutoModelForZeroShotImageClassification
+    from transformers import (
+        AutoConfig,
+        AutoModel,
+        AutoModelForTextEncoding,
+        AutoModelForZeroShotImageClassification,
+    )
 
     from .configuration_ipaclip import IPAClipConfig, IPAClipPronunciationConfig
-    from .modeling_ipaclip import IPAClipModel, IPAClipPronunciationModel
+    from .modeling_ipaclip import (
+        IPAClipModel,
+        IPAClipPronunciationModel,
+        IPAClipPronunciationModelWithProjection,
+    )
 
     for config_class in (IPAClipConfig, IPAClipPronunciationConfig):
         AutoConfig.register(config_class.model_type, config_class, exist_ok=True)
     AutoModel.register(IPAClipConfig, IPAClipModel, exist_ok=True)
     AutoModel.register(IPAClipPronunciationConfig, IPAClipPronunciationModel, exist_ok=True)
+    AutoModelForTextEncoding.register(
+        IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection, exist_ok=True
+    )
     AutoModelForZeroShotImageClassification.register(IPAClipConfig, IPAClipModel, exist_ok=True)
 
 

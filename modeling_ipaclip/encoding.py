@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from tqdm.auto import tqdm
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ def encode(
     images: Sequence[Any] | None = None,
     language: str | None = None,
     batch_size: int = 64,
+    show_progress: bool = False,
 ) -> torch.Tensor:
     """Embeds a list of inputs of one kind, in batches of alike length.
 
@@ -32,6 +34,7 @@ def encode(
         images: pictures for the image tower.
         language: the language of `pronounce`; by default the processor's own.
         batch_size: how many inputs go through a tower at once.
+        show_progress: whether to show a progress bar, inputs done of all.
 
     Returns:
         `(inputs, projection_dim)`, float32 on the CPU, rows of length 1, in the order of the inputs.
@@ -51,7 +54,11 @@ def encode(
     model.eval()
     order = range(len(inputs)) if kind == "images" else sorted(range(len(inputs)), key=lambda row: len(inputs[row]))
     batches = [list(order)[start : start + batch_size] for start in range(0, len(inputs), batch_size)]
-    parts = [_embed(model, processor, kind, [inputs[row] for row in batch]) for batch in batches]
+    parts = []
+    with tqdm(total=len(inputs), desc=f"encoding {kind}", disable=not show_progress) as progress:
+        for batch in batches:
+            parts.append(_embed(model, processor, kind, [inputs[row] for row in batch]))
+            progress.update(len(batch))
     model.train(model_was_training)
     if not parts:
         return torch.empty(0, model.config.projection_dim)

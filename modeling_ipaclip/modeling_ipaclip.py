@@ -4,6 +4,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -251,8 +252,8 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
         Only [`IPAClipModel`] may lack them, and only where `config` or `pronunciation_config` asks for a new tower.
 
         Raises:
-            `ValueError`: if the checkpoint has no (complete) pronunciation tower.
-            `OSError`: if a weight file is corrupt.
+            `ValueError`: if the checkpoint has no (complete) pronunciation tower, or its configuration does not fit.
+            `OSError`: if a weight file is corrupt, or a pickle that holds more than tensors.
         """
         # The Auto classes pass the checkpoint's own configuration, which asks for nothing new.
         config_source = getattr(kwargs.get("config"), "name_or_path", str(pretrained_model_name_or_path))
@@ -265,6 +266,17 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
             raise OSError(
                 f"{_corrupt_file(pretrained_model_name_or_path)} is not a valid safetensors file ({error}): copy or "
                 "download it again."
+            ) from error
+        except UnpicklingError as error:
+            raise OSError(
+                f"The pickled weights of {pretrained_model_name_or_path} are cut off, or hold more than tensors, and "
+                "to load them could run any code: refused."
+            ) from error
+        except RuntimeError as error:
+            if "ignore_mismatched_sizes" not in str(error):
+                raise
+            raise ValueError(
+                f"The weights of {pretrained_model_name_or_path} do not fit its config.json, or it is missing."
             ) from error
         is_composite = issubclass(cls, IPAClipModel)
         prefix = "pronunciation_" if is_composite else ""
@@ -690,6 +702,7 @@ def _pronunciation_config(
 
 
 IPAClipPronunciationModel.register_for_auto_class("AutoModel")
+IPAClipPronunciationModelWithProjection.register_for_auto_class("AutoModelForTextEncoding")
 IPAClipModel.register_for_auto_class("AutoModel")
 IPAClipPronunciationConfig.register_for_auto_class()
 IPAClipConfig.register_for_auto_class()

@@ -19,9 +19,10 @@ IPA_PROBE = ("ʃ", "ŋ", "ə")
 
 
 @cache
-def _get_transcriber(language: str, backend: str | None) -> Any:
+def _get_transcriber(language: str, backend: str | None, version: str | None) -> Any:
     """
-    The transcriber of a language, made once per process: each new one costs time and memory.
+    The transcriber of a language, made once per process: each new one costs time and memory. If it is of another
+    version than the given one, that is said once.
 
     It comes through an entry point, so that a checkpoint's code runs without the package wherever IPA is given.
     """
@@ -31,6 +32,11 @@ def _get_transcriber(language: str, backend: str | None) -> Any:
             raise RuntimeError(
                 f"This checkpoint hears words as {backend!r} transcribes them, but for {language!r} there is only "
                 f"{transcriber.backend!r} here: install {backend!r}, or pass `ipa` instead of `pronounce`."
+            )
+        if version is not None and transcriber.version != version:
+            logger.warning(
+                f"This checkpoint hears words of {language!r} as {version} transcribes them, and here they are "
+                f"transcribed by {transcriber.version}: some may sound otherwise."
             )
         return transcriber
     raise ImportError(
@@ -48,11 +54,15 @@ class IPAClipProcessor(ProcessorMixin):
         tokenizer: CLIP's tokenizer.
         pronunciation_tokenizer: The IPA tokenizer.
         language (`str`): What `pronounce` takes words to be in, unless told otherwise, as epitran names it.
-        transcriber (`str`, *optional*): The backend that transcribed the training words, "espeak" or "epitran". Words
-            are transcribed by this backend only. `None` takes the best at hand.
+        transcriber (`str`, *optional*): The backend that transcribed the training words, such as "espeak". Words of
+            every language that `transcribers` does not name are transcribed by this backend only. `None` takes the
+            first that `ipaclip.tokenization.languages` lists for a language, and records it in `transcribers`.
+        transcribers (`dict[str, dict[str, str]]`, *optional*): What transcribed the training words of each language:
+            its `"backend"`, and if known its `"version"`, as in `{"deu-Latn": {"backend": "epitran", "version":
+            "epitran 1.35.3"}}`. Another backend is an error, another version a warning, once.
 
     Raises:
-        `ValueError`: if `pronunciation_tokenizer` is no IPA tokenizer.
+        `ValueError`: if `pronunciation_tokenizer` is no IPA tokenizer, or `transcribers` names no backends.
 
     Example:
 
@@ -64,13 +74,15 @@ class IPAClipProcessor(ProcessorMixin):
     >>> processor(pronounce=["batterfly"], language="eng-Latn", return_tensors="pt").keys()
     ```"""
 
-    def __init__(
+    # Not one is keyword-only: `ProcessorMixin.from_pretrained` would not pass it.
+    def __init__(  # noqa: PLR0917
         self,
         image_processor: Any,
         tokenizer: Any,
         pronunciation_tokenizer: Any,
         language: str = "eng-Latn",
         transcriber: str | None = None,
+        transcribers: dict[str, dict[str, str]] | None = None,
     ) -> None:
         super().__init__(image_processor, tokenizer, pronunciation_tokenizer)
         tokens = pronunciation_tokenizer.convert_ids_to_tokens(
@@ -82,6 +94,7 @@ class IPAClipProcessor(ProcessorMixin):
             )
         self.language = language
         self.transcriber = transcriber
+        self.transcribers = _checked_record(transcribers)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Any:
@@ -172,7 +185,24 @@ class IPAClipProcessor(ProcessorMixin):
             `ImportError`: if there is no transcriber.
             `RuntimeError`: if another transcriber than the recorded one would answer.
         """
-        return list(_get_transcriber(language or self.language, self.transcriber).transcribe(list(texts)))
+        language = language or self.language
+        recorded = (self.transcribers or {}).get(language, {})
+        transcriber = _get_transcriber(language, self.backend_of(language), recorded.get("version"))
+        ipa = list(transcriber.transcribe(list(texts)))
+        if self.backend_of(language) is None:
+            chosen = {"backend": transcriber.backend, "version": transcriber.version}
+            self.transcribers = {**(self.transcribers or {}), language: chosen}
+        return ipa
+
+    def backend_of(self, language: str | None = None) -> str | None:
+        """
+        The backend that words of a language are transcribed by, or `None` if none is recorded yet.
+
+        Args:
+            language (`str`, *optional*): As epitran names it; else the processor's.
+        """
+        recorded = (self.transcribers or {}).get(language or self.language)
+        return recorded["backend"] if recorded else self.transcriber
 
     def _transcribe_input(self, pronounce: str | Sequence[str], language: str | None) -> str | list[str]:
         words = _strings(pronounce, "pronounce")
@@ -216,6 +246,15 @@ class IPAClipProcessor(ProcessorMixin):
     def model_input_names(self) -> list[str]:
         names = self.image_processor.model_input_names + self.tokenizer.model_input_names
         return names + [f"pronunciation_{name}" for name in self.pronunciation_tokenizer.model_input_names]
+
+
+def _checked_record(transcribers: dict[str, dict[str, str]] | None) -> dict[str, dict[str, str]] | None:
+    for language, record in (transcribers or {}).items():
+        if not isinstance(record, dict) or not isinstance(record.get("backend"), str):
+            raise ValueError(
+                f"transcribers[{language!r}] must be a dict with a 'backend', and if known a 'version', got {record!r}."
+            )
+    return transcribers
 
 
 def _strings(given: str | Sequence[str], name: str) -> list[str]:

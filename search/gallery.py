@@ -39,7 +39,7 @@ class GalleryEntry:
 
 
 class Hit(NamedTuple):
-    """A picture found, and the cosine between its embedding and the query's, -1..1."""
+    """A picture found, and the cosine between its embedding and the query's, -1..1; of both towers, its probability."""
 
     entry: GalleryEntry
     score: float

@@ -1,6 +1,6 @@
 """Words, IPA or text → the pictures of a gallery that are nearest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from ipaclip import IPAClipModel, IPAClipProcessor
 
 Way = Literal["sound", "ipa", "text"]
+# Scores of the text tower and of the pronunciation tower, (queries, pictures), and the embeddings of the queries by
+# either, (queries, dim) → log-probabilities (queries, pictures): `ipaclip.evaluation.fusion.fuse` is one.
+Fuse = Callable[[Any, Any, Any, Any], Any]
 _INPUT = {"sound": "pronounce", "ipa": "ipa", "text": "text"}
 
 
@@ -106,14 +109,42 @@ class PictureSearch:
         embeds = encode(self.model, self.processor, language=language, **given)
         return self.gallery.nearest(embeds.numpy(), top)
 
+    def search_both(self, spellings: Sequence[str], ipa: Sequence[str], fuse: Fuse, *, top: int = 5) -> list[list[Hit]]:
+        """The pictures that both towers together find likeliest, best first; a hit's score is a probability, 0 to 1.
+
+        Args:
+            spellings: What the text tower reads.
+            ipa: What the pronunciation tower hears, for each spelling.
+            fuse: How two scores become one, such as `ipaclip.evaluation.fusion.fuse`.
+            top: How many pictures for each query; all of them, if the gallery has fewer.
+
+        Raises:
+            ValueError: If spellings and pronunciations differ in number, or `top` is below 1.
+        """
+        if len(spellings) != len(ipa):
+            raise ValueError(f"There are {len(spellings)} spellings and {len(ipa)} pronunciations: give one of each.")
+        if top < 1:
+            raise ValueError(f"top is {top}: ask for one picture at least.")
+        if not spellings:
+            return []
+        import numpy as np
+        from ipaclip.encoding import encode
+
+        written = encode(self.model, self.processor, text=list(spellings)).numpy()
+        heard = encode(self.model, self.processor, ipa=list(ipa)).numpy()
+        directions = self.gallery.image_embeds / np.linalg.norm(self.gallery.image_embeds, axis=1, keepdims=True)
+        probabilities = np.exp(fuse(written @ directions.T, heard @ directions.T, written, heard))
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        return [
+            [Hit(self.gallery.entries[column], float(row[column])) for column in best]
+            for row, best in zip(probabilities, order, strict=True)
+        ]
+
 
 def _load_model(directory: Path) -> "IPAClipModel":
     from ipaclip import IPAClipModel
 
-    try:
-        model, report = IPAClipModel.from_pretrained(directory, local_files_only=True, output_loading_info=True)
-    except RuntimeError as error:
-        raise ValueError(f"The weights in {directory} do not fit its config.json ({error}).") from error
+    model, report = IPAClipModel.from_pretrained(directory, local_files_only=True, output_loading_info=True)
     # transformers only warns of these, and gives them random weights.
     if missing := sorted(report["missing_keys"]):
         raise ValueError(

@@ -100,3 +100,16 @@ def test_stress_can_be_lost_but_phonemes_stay(tokenizer):
 def test_the_same_generator_gives_the_same_noise(tokenizer):
     first = [ids.tolist() for ids in noisy(tokenizer, "batima", 10, **ALWAYS)]
     assert first == [ids.tolist() for ids in noisy(tokenizer, "batima", 10, **ALWAYS)]
+
+
+def test_strength_multiplies_the_rates(tokenizer):
+    augmentation = PhoneticAugmentation(
+        AugmentationArguments(**{**ALWAYS, "substitution": 0.5}), tokenizer, INVENTORY, HeldOutWords(tokenizer)
+    )
+    ids = ids_of(tokenizer, "batimo" * 5)
+    changed = [
+        np.mean([(augmentation(ids, np.random.default_rng(seed), strength) != ids).mean() for seed in range(300)])
+        for strength in (0.0, 0.25, 0.5)
+    ]
+    assert changed[0] == 0
+    assert changed[2] / changed[1] == pytest.approx(2, rel=0.15)

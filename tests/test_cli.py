@@ -258,6 +258,52 @@ def test_transcribe_complains(arguments: tuple[str, ...]) -> None:
     assert (result.code, result.out, len(result.err)) == (2, [], 1)
 
 
+def test_transcribe_a_file(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("word\nHund\n!!!\nFisch\n", encoding="utf-8")
+    command = ("transcribe", source, "--output", output, "--column", "word", "--language", "deu-Latn")
+    result = ipaclip(*command)
+    assert (result.code, result.out) == (1, [f"{output}: 2 of 3 rows transcribed"])
+    assert result.err[-1] == f"warning: 1 rows were set aside, with reasons: {tmp_path / 'rejected.jsonl'}"
+    assert output.read_text(encoding="utf-8") == "word,ipa\nHund,hʊnt\nFisch,fɪʃ\n"
+    again = ipaclip(*command)
+    assert (again.code, again.out) == (2, [])
+    assert again.err == [f"error: {output} exists: choose another output, or allow overwriting it (--overwrite)."]
+    source.write_text("word\nHund\n", encoding="utf-8")
+    assert ipaclip(*command, "--overwrite").code == 0
+    assert not (tmp_path / "rejected.jsonl").exists()
+
+
+def test_transcribe_a_file_shows_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("Hund\nFisch\n", encoding="utf-8")
+    result = ipaclip("transcribe", tmp_path / "in.txt", "--output", tmp_path / "out.txt", "--language", "deu-Latn")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "hʊnt\nfɪʃ\n"
+    assert "2/2" in "".join(result.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("dog", "--num-proc", "2", "--ipa-column", "x"), "--ipa-column, --num-proc: only for a file or data set"),
+        (("dog", "--overwrite"), "--overwrite: only for a file or data set"),
+        (("--output", "out.txt"), "exactly one INPUT"),
+        (("a.txt", "b.txt", "--output", "out.txt"), "exactly one INPUT"),
+        (("a.txt", "--output", "out.txt", "--json"), "leave out --file and --json"),
+        (("a.txt", "--output", "out.txt", "--file", "b.txt"), "leave out --file and --json"),
+        (("none.txt", "--output", "out.txt"), "none.txt: No such file"),
+        (("dog", "--backend", "flite"), "'flite'"),
+    ],
+)
+def test_transcribe_tells_words_from_files(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = ipaclip("transcribe", *arguments)
+    assert (result.code, result.out, len(result.err)) == (2, [], 1)
+    assert message in result.err[0]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_languages() -> None:
     lines = ipaclip("languages").out
     assert "eng-Latn" in [line.split()[0] for line in lines]

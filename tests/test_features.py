@@ -5,8 +5,17 @@ from pathlib import Path
 import numpy as np
 import panphon
 import pytest
-from ipaclip.tokenization import FEATURE_SETS, IPATokenizer, feature_names, phoneme_feature_table
+from ipaclip.tokenization import (
+    FEATURE_SETS,
+    IPATokenizer,
+    composed_features,
+    feature_names,
+    is_segment,
+    phoneme_distance,
+    phoneme_feature_table,
+)
 from ipaclip.tokenization.ipa_chart import base_letters
+from ipaclip.tokenization.segments import panphon_table
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 
@@ -106,6 +115,42 @@ def test_the_generic_tokenizer_gives_the_same_table(tokenizer: IPATokenizer, tmp
         np.testing.assert_array_equal(
             phoneme_feature_table(generic, feature_set), phoneme_feature_table(tokenizer, feature_set)
         )
+
+
+def test_composing_gives_panphons_rows() -> None:
+    """But for those that its own rules forbid (14) or contradict (3)."""
+    table = panphon_table().segments
+    differing = set()
+    for segment in filter(is_segment, table):
+        try:
+            if composed_features(segment) != table[segment]:
+                differing.add(segment)
+        except ValueError:
+            differing.add(segment)
+    glottalized = {f"ˀ{letter}" for letter in "ʛɗɓʄɠʔ"}
+    velarized = {f"ʉ{mark}ˠ" for mark in ("", "\u0319", "\u0325", "\u0318", "ː", "\u0330", "\u0324")}
+    assert differing == {*glottalized, *velarized, "l\u0334\u032a", "ɜ\u0318", "ɜ\u0318ː", "ɜ\u0318ˠ"}
+
+
+def test_a_further_segment_has_composed_features() -> None:
+    base, further = "t͡sʲ", "t͡sʲˠ"
+    tokenizer = IPATokenizer.build(segments=[further])
+    # panphon: ˠ sets "hi" (and "back", which its table never takes over), and ʲ has set "hi" already.
+    assert features(tokenizer, further, "panphon") == features(tokenizer, base, "panphon")
+    assert composed_features("ʙʷː")[panphon_table().names.index("round")] == 1
+    expected = {**features(tokenizer, base, "ipa_chart"), "mark_velarized": 1}
+    assert features(tokenizer, further, "ipa_chart") == expected
+    assert is_segment(further)
+    assert phoneme_distance(further, base) == 0
+    for bad in ("ŋ͡m", "", "X", "ˈ", "zʰʼ", "ab"):
+        assert not is_segment(bad)
+        with pytest.raises(ValueError, match="has no features"):
+            composed_features(bad)
+
+
+def test_c_cedilla_is_a_fricative(tokenizer: IPATokenizer) -> None:
+    expected = {"consonant": 1, "palatal": 1, "fricative": 1, "mark_labialized": 1}
+    assert features(tokenizer, "c\u0327ʷ", "ipa_chart") == expected
 
 
 def test_bad_input(tokenizer: IPATokenizer) -> None:

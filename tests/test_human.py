@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from ipaclip.evaluation.human import Judgement, human_similarity, read_judgements
-from ipaclip.evaluation.statistics import bootstrap_mean, mean_ranks, pearson, spearman
+from ipaclip.evaluation.human import Judgement, human_agreement, human_similarity, read_judgements
+from ipaclip.evaluation.statistics import bootstrap, bootstrap_mean, bootstrap_share, mean_ranks, pearson, spearman
 
 # Angles to the standard word "stand": cosines 1, 0.5, 0, -1.
 VECTORS = {"stand": (1.0, 0.0), "a": (2.0, 0.0), "b": (1.0, math.sqrt(3)), "c": (0.0, 5.0), "d": (-1.0, 0.0),
@@ -38,6 +38,17 @@ def test_no_correlation_where_there_is_none(series):
     assert spearman(series, [1.0, 2.0, 3.0][: len(series)]) is None
 
 
+def test_a_small_spread_is_a_spread_and_rounding_is_none():
+    assert pearson([1e-9, 2e-9, 3e-9], [2e-9, 4e-9, 6e-9]) == pytest.approx(1.0)
+    assert pearson([0.3, 0.3 + 1e-16, 0.1 + 0.2], [1.0, 2.0, 3.0]) is None
+
+
+@pytest.mark.parametrize("correlate", [pearson, spearman])
+def test_what_is_no_number_has_no_correlation_and_says_so(correlate):
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        correlate([1.0, math.nan, 2.0], [1.0, 2.0, 3.0])
+
+
 def test_series_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="two series of equal length"):
         pearson([1, 2, 3], [1, 2])
@@ -54,6 +65,24 @@ def test_bootstrap_interval_has_the_width_of_the_standard_error():
     assert bootstrap_mean(values, seed=1) == interval
 
 
+def test_a_share_has_the_interval_of_its_outcomes():
+    # The standard error of 80% of 400 is 2%.
+    share = bootstrap_share(0.8, 400, seed=1)
+    assert share.mean == 0.8
+    assert share.high - 0.8 == pytest.approx(1.96 * 0.02, rel=0.15)
+    assert 0.8 - share.low == pytest.approx(1.96 * 0.02, rel=0.15)
+    assert bootstrap_share(1.0, 5).low == 1.0
+    with pytest.raises(ValueError, match="at least one outcome"):
+        bootstrap_share(0.5, 0)
+
+
+def test_any_statistic_may_be_drawn_anew():
+    values = np.random.default_rng(3).normal(5, 2, 400)
+    interval = bootstrap(lambda drawn: float(values[drawn].mean()), 400, seed=1)
+    assert interval.high - interval.mean == pytest.approx(1.96 * values.std() / 20, rel=0.2)
+    assert bootstrap(lambda drawn: None, 4) is None
+
+
 def test_groups_are_correlated_one_by_one_and_averaged():
     # Group "stand": cosines 1, .5, 0, -1 against the same numbers: r = 1. Group "other": the cosines of a, b, d with it
     # are 0, sqrt(3)/2, 0; judged 0, 1, 0.5: deviations from the means give r = .5 / sqrt(2/3 * .5).
@@ -64,7 +93,24 @@ def test_groups_are_correlated_one_by_one_and_averaged():
     assert report.pearson == pytest.approx((1 + second) / 2)
     assert [one.pairs for one in report.groups] == [4, 3]
     assert not report.set_aside
+    assert report.interval.mean == pytest.approx(report.pearson)
+    assert report.interval.low <= report.pearson <= report.interval.high
     json.dumps(report.to_dict())
+
+
+def test_any_measure_may_be_compared_with_people():
+    judged = group("stand", a=3.0, b=2.0, c=1.0)
+    lengths = {"stand": 0, "a": 1, "b": 2, "c": 3}
+    report = human_agreement(judged, lambda first, second: -abs(lengths[first] - lengths[second]))
+    assert report.pearson == pytest.approx(1.0)
+
+
+def test_what_is_constant_is_named():
+    flat = human_similarity(group("stand", a=1.0, b=1.0, c=1.0), encode)
+    assert flat.set_aside == {"stand": "all judgements are equal: correlation is undefined"}
+    assert flat.interval is None
+    alike = human_agreement(group("stand", a=1.0, b=2.0, c=3.0), lambda first, second: 0.5)
+    assert alike.set_aside == {"stand": "all similarities are equal: correlation is undefined"}
 
 
 def test_what_cannot_be_used_is_named_and_never_becomes_a_number():
@@ -93,6 +139,8 @@ def test_nothing_left_is_no_correlation():
         ("word1,word2\na,b\n", "has no column obtained"),
         ("word1,word2,obtained\na,,1\n", ":2: a word is empty"),
         ("word1,word2,obtained\na,b,1\na,c,high\n", ":3: 'high' is no number"),
+        ("word1,word2,obtained\na,b,nan\n", ":2: 'nan' is no number"),
+        ("word1,word2,obtained\na,b\n", ":2: None is no number"),
         ("word1,word2,obtained\n", "holds no judgements"),
     ],
 )
@@ -100,6 +148,13 @@ def test_a_table_that_cannot_be_read_says_where(tmp_path, content, message):
     path = tmp_path / "judged.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
+        read_judgements(path)
+
+
+def test_a_table_that_is_not_utf8_says_so(tmp_path):
+    path = tmp_path / "judged.csv"
+    path.write_bytes("word1,word2,obtained\nnaïve,a,1\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="not UTF-8 at byte"):
         read_judgements(path)
 
 

@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
-from ipaclip.evaluation.phonemes import chart_letters, evaluate_phonemes, phoneme_vectors
+from ipaclip.evaluation.phonemes import (
+    analogy_quads,
+    chart_letters,
+    evaluate_phonemes,
+    phoneme_vectors,
+    phonetic_distances,
+)
 from ipaclip.tokenization import is_vowel
 
 SEGMENTS = ["p", "b", "t", "d", "m", "n"]
@@ -16,9 +22,10 @@ def rows(vectors, segments=SEGMENTS):
 
 def test_what_lies_as_phonetics_says_solves_all_analogies():
     row = rows({"embedding": IDEAL})["embedding", "consonants"]
-    # p:b = t:d and back (voicing has 2 pairs: 2 ordered quads); b:m = d:n (nasality) likewise; no fricatives.
-    assert row.analogy_counts == {"voicing": 2, "nasality": 2}
-    assert row.analogies == {"voicing": 1.0, "nasality": 1.0}
+    # p:b = t:d and back (voicing has 2 pairs: 2 ordered quads); b:m = d:n (nasality) likewise; no fricatives. From
+    # bilabial to alveolar lead p:t, b:d, m:n: 3 pairs, 6 ordered quads, and as many back.
+    assert row.analogy_counts == {"voicing": 2, "nasality": 2, "place": 12}
+    assert row.analogies == {"voicing": 1.0, "nasality": 1.0, "place": 1.0}
     assert row.count == 6
 
 
@@ -51,7 +58,42 @@ def test_classes_of_vowels_and_letters_of_the_chart():
     vowels = [letter for letter in letters if is_vowel(letter)]
     row = rows({"embedding": np.random.default_rng(0).normal(size=(len(vowels), 8))}, vowels)["embedding", "vowels"]
     assert set(row.purity) == {"height", "backness", "rounded"}
-    assert row.analogies == {}
+    # The chart has 12 places with an unrounded and a rounded vowel: 12 * 11 ordered quads.
+    assert row.analogy_counts == {"rounding": 132}
+
+
+def test_a_syllabic_consonant_is_no_vowel():
+    segments = ["n̩", "n", "m", "ŋ", "i", "e", "a", "o"]
+    assert is_vowel("n̩")  # panphon's feature syl
+    by_kind = rows({"embedding": np.eye(8)}, segments)
+    assert by_kind["embedding", "consonants"].count == 4
+    assert by_kind["embedding", "vowels"].count == 4
+
+
+def test_analogies_need_the_same_change_and_four_letters():
+    segments = ["p", "t", "k", "b", "d"]
+    named = {tuple(segments[index] for index in quad) for quad in analogy_quads(segments, "place")}
+    # p:k has no second pair, for there is no ɡ; p:t = b:d, its swap, and both backwards remain.
+    assert named == {("p", "t", "b", "d"), ("b", "d", "p", "t"), ("t", "p", "d", "b"), ("d", "b", "t", "p")}
+
+
+def test_intervals_hold_the_figure_and_are_the_same_again():
+    vectors = np.random.default_rng(0).normal(size=(6, 4))
+    row, again = (rows({"embedding": vectors})["embedding", "all"] for _ in range(2))
+    assert row == again
+    interval = row.intervals["panphon"]
+    assert interval.mean == pytest.approx(row.panphon)
+    assert -1 <= interval.low <= interval.high <= 1
+
+
+def test_distances_agree_with_panphons_own():
+    from panphon.distance import Distance
+
+    segments = ["p", "b", "s", "i"]
+    distances = phonetic_distances(segments)["panphon"]
+    panphon = Distance()
+    expected = [[panphon.weighted_feature_edit_distance(a, b) for b in segments] for a in segments]
+    np.testing.assert_allclose(distances, expected)
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,8 @@ def picture() -> Image.Image:
 
 
 class FakeTranscriber:
-    version = "1"
-
-    def __init__(self, language: str, backend: str) -> None:
-        self.language, self.backend = language, backend
+    def __init__(self, language: str, backend: str, version: str) -> None:
+        self.language, self.backend, self.version = language, backend, version
 
     def transcribe(self, texts: Sequence[str]) -> list[str]:
         spoken = {"butterfly": "bʌtɚflaɪ", "bat": "bat", "?": " "}
@@ -82,12 +80,12 @@ class FakeEntryPoint:
     """Stands for the package's `get_transcriber`; counts how often one is made."""
 
     def __init__(self, best: str = "espeak") -> None:
-        self.best, self.made = best, []  # type: ignore[var-annotated]
+        self.best, self.version, self.made = best, "1", []  # type: ignore[var-annotated]
 
     def load(self) -> Any:
         def get_transcriber(language: str, backend: str = "auto") -> FakeTranscriber:
             self.made.append((language, backend))
-            return FakeTranscriber(language, self.best)
+            return FakeTranscriber(language, self.best, self.version)
 
         return get_transcriber
 
@@ -244,6 +242,53 @@ def test_another_transcriber_than_the_recorded_one_is_an_error(entry_point: Fake
         make_processor(transcriber="espeak")(pronounce=["bat"])
 
 
+def test_what_is_chosen_is_recorded_and_saved(entry_point: FakeEntryPoint, tmp_path: Path) -> None:
+    processor = make_processor()
+    assert processor.backend_of() is None
+    processor(pronounce=["bat"])
+    entry_point.best, entry_point.version = "epitran", "2"
+    processor(pronounce=["bat"], language="deu-Latn")
+    processor.save_pretrained(tmp_path)
+    loaded = IPAClipProcessor.from_pretrained(tmp_path)
+    assert loaded.transcribers == {
+        "eng-Latn": {"backend": "espeak", "version": "1"},
+        "deu-Latn": {"backend": "epitran", "version": "2"},
+    }
+    assert (loaded.backend_of(), loaded.backend_of("deu-Latn")) == ("espeak", "epitran")
+    assert loaded.backend_of("fra-Latn") is None
+    with pytest.raises(RuntimeError, match=r"'espeak' transcribes them, but for 'eng-Latn' .* only 'epitran' here"):
+        loaded(pronounce=["bat"])
+
+
+def test_what_is_recorded_stays(entry_point: FakeEntryPoint) -> None:
+    processor = make_processor(transcriber="espeak")
+    processor(pronounce=["bat"])
+    assert (processor.transcriber, processor.transcribers) == ("espeak", None)
+    recorded = {"eng-Latn": {"backend": "espeak", "version": "0.9"}}
+    processor = make_processor(transcribers=recorded)
+    processor(pronounce=["bat"])
+    assert processor.transcribers == recorded
+
+
+def test_another_version_is_one_warning(entry_point: FakeEntryPoint, caplog: pytest.LogCaptureFixture) -> None:
+    processor = make_processor(transcribers={"eng-Latn": {"backend": "espeak", "version": "0.9"}})
+    for _ in range(2):
+        processor(pronounce=["bat"])
+        copy.deepcopy(processor)(pronounce=["bat"])
+    (record,) = caplog.records
+    assert "as 0.9 transcribes them, and here they are transcribed by 1" in record.getMessage()
+    caplog.clear()
+    make_processor(transcribers={"eng-Latn": {"backend": "espeak", "version": "1"}})(pronounce=["bat"])
+    make_processor(transcribers={"eng-Latn": {"backend": "espeak"}})(pronounce=["bat"])
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("record", ["espeak", {"version": "1"}, {"backend": None}])
+def test_a_record_without_a_backend_is_an_error(record: Any) -> None:
+    with pytest.raises(ValueError, match=r"transcribers\['deu-Latn'\] must be a dict with a 'backend'"):
+        make_processor(transcribers={"deu-Latn": record})
+
+
 def test_a_word_without_a_sound_is_an_error(entry_point: FakeEntryPoint) -> None:
     with pytest.raises(ValueError, match=r"the transcription of pronounce\[1\] is empty"):
         make_processor()(pronounce=["bat", "?"])
@@ -278,6 +323,18 @@ def test_round_trip_through_files(loader: Any, tmp_path: Path) -> None:
     assert expected.keys() == actual.keys()
     assert all(torch.equal(actual[key], expected[key]) for key in expected)
     assert loader.from_pretrained(tmp_path, language="fra-Latn").language == "fra-Latn"
+
+
+def test_a_processor_saved_without_a_record_by_language_loads(entry_point: FakeEntryPoint, tmp_path: Path) -> None:
+    make_processor(transcriber="espeak").save_pretrained(tmp_path)
+    config = tmp_path / "processor_config.json"
+    saved = json.loads(config.read_text())
+    del saved["transcribers"]
+    config.write_text(json.dumps(saved))
+    loaded = IPAClipProcessor.from_pretrained(tmp_path)
+    assert (loaded.transcriber, loaded.transcribers) == ("espeak", None)
+    loaded(pronounce=["bat"], language="deu-Latn")
+    assert entry_point.made == [("deu-Latn", "espeak")]
 
 
 def test_a_clip_finds_its_processor_within(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from ipaclip.evaluation import Query, evaluate_retrieval, median_rank, ranks, recall_at_k
+from ipaclip.evaluation.fusion import Gate
+from ipaclip.evaluation.retrieval import Placing
 
 # The targets have 0, 1, 2 others that score at least as high.
 SCORES = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.3, 0.2, 0.1]]
@@ -123,13 +125,18 @@ QUERIES = {
 }
 
 
+TEXT_ALONE = Gate(0.0, 0.0, 0.0, 1e6, 1.0)
+
+
 @pytest.fixture
 def report(monkeypatch):
     from ipaclip.evaluation import retrieval
 
     monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
     names = ["zero", "one", "two", "three"]
-    return evaluate_retrieval(StubModel(), StubProcessor(), 7 * torch.eye(4).half(), names, queries=QUERIES)
+    return evaluate_retrieval(
+        StubModel(), StubProcessor(), 7 * torch.eye(4).half(), names, queries=QUERIES, gate=TEXT_ALONE
+    )
 
 
 def test_recall_of_each_column(report):
@@ -139,11 +146,46 @@ def test_recall_of_each_column(report):
         "text": 0.5,
         "pronunciation": 0.75,
         "heard": 0.0,
+        # Where text and what is heard are one-sided and disagree, an even gate would tie, and ties count against us;
+        # the gate given here trusts text alone.
+        "both": 0.5,
     }
     assert names.recall["text"][5] == 1.0
     assert swaps.recall["heard"] == {1: 1.0, 5: 1.0, 10: 1.0}
     # Places of the text column: 1, then last of the four (all others tie at 0 but one above), again, and 1.
     assert names.median_rank["text"] == 2.5
+
+
+def test_pictures_ask_for_their_names(report):
+    # Names sound as p1, p2, p3, p0 (text: p0, p2, p3, p3): picture 0 finds its text alone, 3 shares p3 with 2.
+    places = {column: placing.places for column, placing in report.picture_to_word.items()}
+    # Picture 1 scores all texts 0 but none higher; so do 2 (whose direction text 1 has) and its three other texts.
+    assert places["text"] == (0, 3, 3, 1)
+    assert places["heard"] == (3, 3, 3, 3)
+    assert report.picture_to_word["text"].recall[1].mean == 0.25
+
+
+def test_several_names_of_one_picture_do_not_compete(monkeypatch):
+    from ipaclip.evaluation import retrieval
+
+    monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
+    queries = {"names": [Query(0, "p0", "p0", "p0"), Query(0, "p0+p1", "p0", "p0"), Query(1, "p1", "p1", "p1")]}
+    answer = evaluate_retrieval(StubModel(), StubProcessor(), torch.eye(4), list("abcd"), queries=queries)
+    assert answer.picture_to_word["text"].places == (0, 0, 0)
+
+
+def test_placing_by_hand():
+    placing = Placing.of([0, 0, 4, 20])
+    assert {k: share.mean for k, share in placing.recall.items()} == {1: 0.5, 5: 0.75, 10: 0.75}
+    assert placing.median_rank.mean == 3.0  # half-way between places 1 and 5
+    assert placing.recall[1].low <= 0.5 <= placing.recall[1].high
+    # 100 of 400: standard error sqrt(.25 · .75 / 400) = .0217, and so .25 ± .0424.
+    many = Placing.of([0] * 100 + [50] * 300).recall[1]
+    assert (many.low, many.high) == pytest.approx((0.2076, 0.2924), abs=0.006)
+    same = Placing.of([2, 2, 2])
+    assert (same.median_rank.low, same.median_rank.high) == (3.0, 3.0)
+    with pytest.raises(ValueError, match="no questions"):
+        Placing.of([])
 
 
 def test_report_says_what_it_rests_on(report):
@@ -157,9 +199,11 @@ def test_report_as_json_and_table(report):
     as_json = json.loads(json.dumps(report.to_dict()))
     assert as_json["rows"][0]["recall"]["pronunciation"]["1"] == 0.75
     assert as_json["pictures"] == 4
+    assert as_json["rows"][0]["intervals"]["text"]["recall"]["1"]["mean"] == 0.5
+    assert as_json["picture_to_word"]["text"]["recall"]["1"]["mean"] == 0.25
     lines = report.to_markdown().splitlines()
     assert lines[0].startswith("| queries")
-    assert {line.count("|") for line in lines[:4]} == {5}
+    assert {line.count("|") for line in lines[:4]} == {6}
     assert "50.0 / 100.0 / 100.0" in lines[2]
     assert len({len(line) for line in lines[:4]}) == 1
     assert "4 pictures; given queries; eng-Latn by espeak, espeak-ng 9.9." in report.to_markdown()

@@ -1,5 +1,6 @@
 """Text → IPA: words, languages, backends, and what cannot be said."""
 
+import logging
 import multiprocessing
 import pickle
 import subprocess
@@ -7,20 +8,17 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from ipaclip.tokenization import (
     MissingBackendError,
     Transcriber,
     TranscriptionError,
     UnknownLanguageError,
     get_transcriber,
-    languages,
     split_segments,
+    transcription,
     unknown_symbols,
 )
 from ipaclip.tokenization.espeak import to_ipa
-from ipaclip.tokenization.words import is_readable, split_words
 
 
 @pytest.fixture
@@ -35,41 +33,6 @@ def without_stress(ipa: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Hello, world!", ["Hello", "world"]),
-        ("don’t 'quote' dogs'", ["don't", "quote", "dogs"]),
-        ("well-known—yes", ["well", "known", "yes"]),
-        ("3.5 of 1,000. End,then", ["3.5", "of", "1,000", "End", "then"]),
-        ("cafe\u0301", ["caf\u00e9"]),
-        ("soft\u00adhyphen \u200ba\ufe0f", ["softhyphen", "a"]),
-        ("हिन्दी नमस्ते", ["हिन्दी", "नमस्ते"]),
-        ("می\u200cروم", ["می\u200cروم"]),
-        ("🦋 … \u0301 '", []),
-        ("", []),
-    ],
-)
-def test_words(text: str, words: list[str]) -> None:
-    assert split_words(text) == words
-
-
-@given(text=st.text())
-def test_words_hold_no_space_and_something_to_say(text: str) -> None:
-    for word in split_words(text):
-        assert len(word.split()) == 1
-        assert any(sign.isalnum() for sign in word)
-
-
-def test_scripts() -> None:
-    assert is_readable("naïve", "Latn")
-    assert is_readable("x2", "Latn")
-    assert not is_readable("чай", "Latn")
-    assert not is_readable("c\u0430t", "Latn")  # Cyrillic а among Latin letters
-    assert is_readable("чай", "Cyrl")
-    assert is_readable("나비", "Hang")
-
-
-@pytest.mark.parametrize(
     ("spoken", "ipa"),
     [
         ("t͡ʃˈɜːt͡ʃ", "t͡ʃˈɜːt͡ʃ"),
@@ -81,6 +44,35 @@ def test_scripts() -> None:
 )
 def test_espeak_notation_becomes_ipa(spoken: str, ipa: str) -> None:
     assert to_ipa(spoken) == ipa
+
+
+@pytest.mark.parametrize(
+    ("voice", "spoken", "ipa"),
+    [
+        ("hi", "bˈʌr.i", "bˈʌɽi"),  # a dot is Kirshenbaum's retroflex
+        ("ar", "mˈarra.", "mˈarra"),  # and none behind a vowel
+        ("am", "k`wˈanɨk`wa", "kʼwˈanɨkʼwa"),
+        ("lv", "ʋˈa`ja`ɡ", "ʋˈajaɡ"),
+        ("da", "m?͡ɑj", "mˀɑj"),
+        ("om", "ˌammaˈ??aː", "ˌammaˈʔʔaː"),
+        ("ky", "ɑd[ɑNmet͡Sˈe", "ɑd̪ɑŋmetʃˈe"),
+        ("et", "vˈes^ɪ", "vˈesʲɪ"),
+        ("ja", "mˈizɯ͡ᵝ", "mˈizɯ"),
+        # What espeak writes as the vowel ɜ is the third tone; a tone stands at the end of its syllable.
+        ("vi", "nˈy͡əɜc", "nˈɨək˧˥"),
+        ("vi", "t̪ˈaː", "t̪ˈaː˧"),
+        ("vi", "tˈaː", "tʰˈaː˧"),
+        ("vi", "mˈaː6", "mˈaː˧˨ˀ"),
+        ("yue", "hˈo͡e͡n͡ɡ1 ɡˈo͡n͡ɡ2", "hœːŋ˥ kɔːŋ˧˥"),  # 香港, Jyutping hoeng1 gong2
+        ("yue", "ˈn͡ɡ5", "ŋ̩˩˧"),  # 五 ng5
+        ("yue", "ho6ksˈanɡ1", "hɔːk˨sɐŋ˥"),  # 學生 hok6 sang1
+        ("yue", "sˈi1k", "sɪk˥"),  # 識 sik1
+        ("yue", "kwˈa7n", "kʷʰɐn˥˧"),
+        ("yue", "ˈɛks2", "ˈɛks2"),  # no Jyutping: left for the check of what is IPA to refuse
+    ],
+)
+def test_each_voice_has_its_signs(voice: str, spoken: str, ipa: str) -> None:
+    assert to_ipa(spoken, voice) == ipa
 
 
 def test_english(english: Transcriber) -> None:
@@ -112,11 +104,12 @@ def test_numbers_are_spoken(english: Transcriber) -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["cat", ""], "Text 1, ''"),
-        (["!?…"], "Text 0"),
-        (["🦋"], "Text 0"),
-        (["cat", "green чай"], "'чай' in text 1"),
-        (["中国"], "'中国'.*eng-Latn"),
+        (["cat", ""], r"^texts\[1\]: '' has nothing to pronounce"),
+        (["!?…"], "^'!\\?…' has nothing to pronounce"),
+        (["🦋"], "^'🦋' has nothing to pronounce"),
+        (["cat", "green чай"], r"^texts\[1\]: 'чай' \('ч', 'а', 'й': not of the script Latn\) in 'green чай'"),
+        (["中国"], "^'中国' .*eng-Latn by espeak"),
+        (["c\u0430t"], r"\('а': not of the script Latn\)"),  # Cyrillic а among Latin letters
     ],
 )
 def test_what_cannot_be_said(english: Transcriber, texts: list[str], message: str) -> None:
@@ -153,16 +146,155 @@ def test_epitran() -> None:
     assert spanish.backend == "epitran"
     assert spanish.version.startswith("epitran ")
     assert spanish.transcribe(["¡Gato chico!", "mono"]) == ["ɡato t͡ʃiko", "mono"]
-    with pytest.raises(TranscriptionError, match=r"'c64' in text 0.*spa-Latn by epitran"):
+    with pytest.raises(TranscriptionError, match=r"^'c64' \(epitran has no rule for '6', '4'\) .*spa-Latn by epitran"):
         spanish.transcribe(["c64"])
 
 
-def test_languages() -> None:
-    known = languages()
-    assert known["eng-Latn"][0] == "espeak"
-    assert known["deu-Latn"] == ("epitran", "espeak")
-    assert list(known) == sorted(known)
-    assert get_transcriber("deu-Latn", backend="espeak").backend == "espeak"
+# By the tables of epitran 1.35: what a letter sounds like, and whether there is a rule for it.
+@pytest.mark.parametrize(
+    ("language", "word", "ipa"),
+    [
+        ("jpn-Hira", "コーヒー", "koːçiː"),  # either kana, whatever the table knows
+        ("jpn-Kana", "ねこ", "neko"),
+        ("hin-Deva", "पानी", "paːniː"),
+        ("pol-Latn", "woda", "vɔda"),
+        ("kor-Hang", "물", "mul"),
+        ("cmn-Latn", "mā", "ma˥"),
+        ("hrv-Latn", "voda", "voda"),  # its table has no row for what is spelled as in the IPA
+        ("tur-Latn", "IŞIK", "ɯʃɯk"),
+        ("deu-Latn", "geht's", "ɡeːts"),
+    ],
+)
+def test_epitran_in_many_scripts(language: str, word: str, ipa: str) -> None:
+    assert get_transcriber(language, "epitran").transcribe([word]) == [ipa]
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "letters"),
+    [
+        ("fra-Latn", "père", "'◌̀'"),
+        ("fas-Arab", "پدر", "'پ'"),
+        ("nld-Latn", "club", "'c'"),
+        ("pol-Latn", "12", "'1', '2'"),
+    ],
+)
+def test_letters_that_epitran_has_no_rule_for_are_named(language: str, word: str, letters: str) -> None:
+    with pytest.raises(TranscriptionError, match=rf"^'{word}' \(epitran has no rule for {letters}\)"):
+        get_transcriber(language, "epitran").transcribe([word])
+
+
+@pytest.mark.parametrize("language", ["deu-Latn", "hin-Deva", "rus-Cyrl"])
+def test_our_reading_of_the_tables_is_epitrans(language: str) -> None:
+    from epitran.simple import SimpleEpitran
+
+    words = {
+        "deu-Latn": "Straße Schmetterling Bücher vergessen Übung Jahrhundert Katze ziehen Quelle lächeln Pfeffer",
+        "hin-Deva": "तितली किताब पानी नमस्ते हिन्दी दुनिया लड़का विद्यालय स्वतंत्रता अंग्रेज़ी",
+        "rus-Cyrl": "бабочка книга вода здравствуйте жизнь ещё объект счастье язык московский",
+    }[language].split()
+    peer = SimpleEpitran(language, tones=True)
+    assert get_transcriber(language, "epitran").transcribe(words) == [peer.transliterate(word) for word in words]
+
+
+def test_each_text_gets_its_ipa_or_its_error(english: Transcriber) -> None:
+    cat, empty, tea, dog = english.transcribe_each(["cat", "!!!", "чай", "dog"])
+    assert [cat, dog] == english.transcribe(["cat", "dog"])
+    assert isinstance(empty, TranscriptionError)
+    assert isinstance(tea, TranscriptionError)
+    assert str(pickle.loads(pickle.dumps(empty))) == "'!!!' has nothing to pronounce: give it letters."
+    assert english.transcribe_each([]) == []
+    with pytest.raises(TypeError, match=r"write transcribe\(\['cat'\]\)"):
+        english.transcribe_each("cat")
+
+
+def test_a_long_text_is_cut_short_in_its_error(english: Transcriber) -> None:
+    (error,) = english.transcribe_each(["word " * 1000 + "чай"])
+    assert "'чай'" in str(error)
+    assert len(str(error)) < 400
+
+
+def test_symbols_and_emoji_are_reported_once(english: Transcriber, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="ipaclip.tokenization.transcription"):
+        assert english.transcribe(["five ☃ cats 𝄞", "☃ 𝄞 five"]) == english.transcribe(["five cats", "five"])
+        english.transcribe(["cats ☃!"])
+    (record,) = caplog.records
+    assert "Not spoken in eng-Latn by espeak: ☃ 𝄞." in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("A cat", "a cat"),
+        ("(A) cat", "a cat"),
+        ("A-frame", "a frame"),
+        ("🦋 A cat", "a cat"),
+        ("a.", "A"),
+        ("“a”", "A"),
+        ("eight cats", "Eight, cats"),
+    ],
+)
+def test_the_article_is_found_through_punctuation(english: Transcriber, text: str, same: str) -> None:
+    assert english.transcribe([text]) == english.transcribe([same])
+
+
+def test_a_letter_is_no_article(english: Transcriber) -> None:
+    assert english.transcribe(["vitamin A"])[0].split()[-1] == english.transcribe(["A"])[0]
+
+
+def test_what_is_forgotten_is_said_again_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    spanish = get_transcriber("spa-Latn", "epitran")
+    words = ["gato", "perro", "mono", "casa", "mesa", "silla", "gato"]
+    expected = spanish.transcribe(words)
+    monkeypatch.setattr(transcription, "_REMEMBERED", 2)
+    monkeypatch.setattr(transcription, "_TOGETHER", 2)
+    monkeypatch.setattr(transcription, "_pronouncers", {})
+    assert spanish.transcribe(words) == expected
+    (pronouncer,) = transcription._pronouncers.values()
+    for memory in (pronouncer._words, pronouncer._chunks):
+        assert len(memory._young) <= 2
+        assert len(memory._old) <= 2
+
+
+def test_two_voices_take_turns() -> None:
+    pytest.importorskip("espeakng_loader")
+    texts = [f"taxi {number}" for number in range(60)]
+    expected = {
+        language: get_transcriber(language, "espeak").transcribe(texts) for language in ("deu-Latn", "eng-Latn")
+    }
+    assert expected["deu-Latn"] != expected["eng-Latn"]
+    transcription._pronouncers.clear()
+    turns = [(language, text) for text in texts for language in expected]
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda turn: get_transcriber(turn[0], "espeak").transcribe([turn[1]])[0], turns))
+    assert said[0::2] == expected["deu-Latn"]
+    assert said[1::2] == expected["eng-Latn"]
+
+
+def test_ipa_is_checked_and_spelled_as_the_tokenizer_spells_it() -> None:
+    ipa = get_transcriber("xyz-Xxxx", "ipa")
+    assert (ipa.language, ipa.backend, ipa.version) == ("xyz-Xxxx", "ipa", "ipa")
+    assert ipa.transcribe(["bʌtɚflaɪ", "g:", " kæt  dɒɡ "]) == ["bʌtə˞flaɪ", "ɡː", "kæt dɒɡ"]
+    wrong, silent = ipa.transcribe_each(["k@t7", "ˈ"])
+    assert str(wrong).startswith("'k@t7' is not all IPA: '@' at 1, '7' at 3.")
+    assert str(silent).startswith("'ˈ' has nothing to pronounce")
+
+
+def test_a_backend_that_answers_no_ipa_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd:
+        version = "odd 1"
+
+        def __init__(self, language: str) -> None:
+            pass
+
+        def pronounce(self, words: list[str]) -> list[str]:
+            return ["%" if word == "odd" else "" if word == "mute" else "a" for word in words]
+
+    monkeypatch.setitem(transcription._ENGINES, "espeak", Odd)
+    monkeypatch.setattr(transcription, "_pronouncers", {})
+    fine, odd, mute = get_transcriber("dan-Latn", "espeak").transcribe_each(["fine", "odd", "mute"])
+    assert fine == "a"
+    assert "'odd' (the answer '%' is not all IPA) cannot be pronounced in dan-Latn by espeak" in str(odd)
+    assert "'mute' (it has no sound)" in str(mute)
 
 
 @pytest.mark.parametrize(("language", "near"), [("en", "eng-Latn"), ("eng-latn", "eng-Latn"), ("deu", "deu-Latn")])
@@ -172,7 +304,10 @@ def test_unknown_languages_get_a_hint(language: str, near: str) -> None:
 
 
 def test_unknown_backend_and_language_of_the_other_backend() -> None:
-    with pytest.raises(ValueError, match="no transcription backend 'flite'"):
+    with pytest.raises(
+        ValueError,
+        match="no transcription backend 'flite': choose one of 'auto', 'espeak', 'epitran', 'lexicon', 'ipa'",
+    ):
         get_transcriber("eng-Latn", backend="flite")
     with pytest.raises(UnknownLanguageError, match="the epitran backend"):
         get_transcriber("dan-Latn", backend="epitran")

@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .bulk import BulkError, BulkReport, transcribe_dataset, transcribe_file
     from .features import FEATURE_SETS, feature_names, phoneme_feature_table
+    from .notation import NOTATIONS, NotationError, to_ipa
     from .phonetics import (
         inventory_of,
         nearest_phonemes,
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
         split_segments,
         unknown_symbols,
     )
-    from .segments import is_segment, is_vowel
+    from .segments import composed_features, is_segment, is_vowel
+    from .spelling import Spelling, is_ipa, respell, spelling_table, tie_affricates
     from .tokenization_ipa import IPATokenizer, UnknownSymbol
     from .transcription import (
         MissingBackendError,
@@ -28,16 +31,23 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BulkError",
+    "BulkReport",
     "FEATURE_SETS",
     "IPATokenizer",
     "MissingBackendError",
+    "NOTATIONS",
+    "NotationError",
+    "Spelling",
     "Transcriber",
     "TranscriptionError",
     "UnknownLanguageError",
     "UnknownSymbol",
+    "composed_features",
     "feature_names",
     "get_transcriber",
     "inventory_of",
+    "is_ipa",
     "is_segment",
     "is_vowel",
     "languages",
@@ -45,12 +55,20 @@ __all__ = [
     "phoneme_distance",
     "phoneme_feature_table",
     "phoneme_sequence_distance",
+    "respell",
+    "spelling_table",
     "split_segments",
+    "tie_affricates",
+    "to_ipa",
+    "transcribe_dataset",
+    "transcribe_file",
     "unknown_symbols",
 ]
 
 _MODULES = {
+    "bulk": ("BulkError", "BulkReport", "transcribe_dataset", "transcribe_file"),
     "features": ("FEATURE_SETS", "feature_names", "phoneme_feature_table"),
+    "notation": ("NOTATIONS", "NotationError", "to_ipa"),
     "phonetics": (
         "inventory_of",
         "nearest_phonemes",
@@ -59,7 +77,8 @@ _MODULES = {
         "split_segments",
         "unknown_symbols",
     ),
-    "segments": ("is_segment", "is_vowel"),
+    "segments": ("composed_features", "is_segment", "is_vowel"),
+    "spelling": ("Spelling", "is_ipa", "respell", "spelling_table", "tie_affricates"),
     "tokenization_ipa": ("IPATokenizer", "UnknownSymbol"),
     "transcription": (
         "MissingBackendError",

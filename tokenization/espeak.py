@@ -1,142 +1,154 @@
 """espeak-ng, through phonemizer: words → IPA."""
 
-import logging
+import os
 import re
+import threading
+from functools import cache
 from typing import Any
 
+from .espeak_voices import TONES, VOICES
+from .jyutping import jyutping_to_ipa
+from .refusal import Refusal
 from .segments import TIE
-
-VOICES: dict[str, str] = {
-    "afr-Latn": "af",
-    "amh-Ethi": "am",
-    "ara-Arab": "ar",
-    "aze-Latn": "az",
-    "bel-Cyrl": "be",
-    "ben-Beng": "bn",
-    "bos-Latn": "bs",
-    "bul-Cyrl": "bg",
-    "cat-Latn": "ca",
-    "ces-Latn": "cs",
-    "cym-Latn": "cy",
-    "dan-Latn": "da",
-    "deu-Latn": "de",
-    "ell-Grek": "el",
-    "eng-Latn": "en-us",
-    "epo-Latn": "eo",
-    "est-Latn": "et",
-    "eus-Latn": "eu",
-    "fas-Arab": "fa",
-    "fin-Latn": "fi",
-    "fra-Latn": "fr-fr",
-    "gle-Latn": "ga",
-    "heb-Hebr": "he",
-    "hin-Deva": "hi",
-    "hrv-Latn": "hr",
-    "hun-Latn": "hu",
-    "hye-Armn": "hy",
-    "ind-Latn": "id",
-    "isl-Latn": "is",
-    "ita-Latn": "it",
-    "kat-Geor": "ka",
-    "kaz-Cyrl": "kk",
-    "kor-Hang": "ko",
-    "lat-Latn": "la",
-    "lav-Latn": "lv",
-    "lit-Latn": "lt",
-    "mkd-Cyrl": "mk",
-    "mlt-Latn": "mt",
-    "msa-Latn": "ms",
-    "nld-Latn": "nl",
-    "nob-Latn": "nb",
-    "npi-Deva": "ne",
-    "pol-Latn": "pl",
-    "por-Latn": "pt",
-    "ron-Latn": "ro",
-    "rus-Cyrl": "ru",
-    "slk-Latn": "sk",
-    "slv-Latn": "sl",
-    "spa-Latn": "es",
-    "sqi-Latn": "sq",
-    "srp-Cyrl": "sr",
-    "swa-Latn": "sw",
-    "swe-Latn": "sv",
-    "tam-Taml": "ta",
-    "tel-Telu": "te",
-    "tur-Latn": "tr",
-    "ukr-Cyrl": "uk",
-    "urd-Arab": "ur",
-    "uzb-Latn": "uz",
-}
-"""Language and script → espeak-ng's voice. Not those that write tones in digits (Mandarin, Thai, Vietnamese)."""
 
 _FLAG = re.compile(rf"\([a-z{TIE}-]+\)")  # where espeak changes to another language's voice and back
 _NOT_AFFRICATE = re.compile(rf"(?<![pbtdʈɖcɟkɡqɢ]){TIE}|{TIE}(?![szʃʒɕʑʂʐfvɸβθðçʝxɣχʁɬɮ])")
-_NOT_IPA = str.maketrans(
-    {
-        "-": None,  # separator
-        "_": None,  # separator
-        "^": None,  # Russian: palatality of a final consonant, of which nothing is left
-        '"': None,  # Russian: palatality, of which nothing is left
-        "1": None,  # Persian: the number of a phoneme's variant
-        "`": "ʼ",  # Amharic: ejective
-        "?": "ˀ",  # Danish: stød
-        "#": "\u0325",  # Icelandic: voiceless
-        "A": "a",  # Irish: the phoneme's name, for want of its sign
-        "S": "ʃ",  # Uzbek: the phoneme's name, for want of its sign
-    }
-)
+_DOTTED = re.compile(r"([tdnszlr])\.")  # Kirshenbaum's retroflex, which espeak writes for want of an IPA sign
+_RETROFLEX = dict(zip("tdnszlr", "ʈɖɳʂʐɭɽ", strict=True))
+_NOT_IPA: dict[str, str | None] = {
+    "-": None,  # separator
+    "_": None,  # separator
+    ".": None,  # Arabic: a vowel's variant
+    "^": None,  # Russian: palatality of a final consonant, of which nothing is left
+    '"': None,  # Russian, Māori: a vowel's variant
+    "1": None,  # Persian: the number of a phoneme's variant
+    ":": "ː",  # Kyrgyz, Scottish English: long
+    "`": "ʼ",  # Amharic: ejective
+    "?": "ˀ",  # Danish: stød
+    "#": "\u0325",  # Icelandic: voiceless
+    "A": "a",  # Irish: the phoneme's name, for want of its sign
+    "S": "ʃ",  # Uzbek: the phoneme's name, for want of its sign
+    "ᵝ": None,  # Japanese: compressed lips, for which the vocabulary has no sign
+}
+# The names of phonemes that espeak writes for want of a sign are Kirshenbaum's:
+# https://github.com/espeak-ng/espeak-ng/blob/1.52.0/docs/phonemes.md
+_NOT_IPA_OF_VOICE: dict[str, dict[str, str | None]] = {
+    "et": {"^": "ʲ"},
+    "ky": {"N": "ŋ", "X": "χ", "Z": "ʒ", "[": "\u032a"},
+    "lb": {"X": "χ"},
+    "lv": {"`": None},  # a vowel's variant
+    "mk": {"^": "ʲ"},
+    "om": {"?": "ʔ"},
+    "pa": {"+": "˨"},  # the tone that a voiced aspirate has left, of low pitch (phsource/ph_punjabi)
+    "vi": {"y": "ɨ"},
+}
 
 
-def to_ipa(spoken: str) -> str:
-    """espeak-ng's notation → IPA.
+@cache
+def _signs(voice: str) -> dict[int, str | None]:
+    return str.maketrans({**_NOT_IPA, **_NOT_IPA_OF_VOICE.get(voice, {})})
+
+
+def to_ipa(spoken: str, voice: str = "en-us") -> str:
+    """A voice's notation → IPA.
 
     espeak-ng ties whatever it counts as one phoneme, diphthongs too: the tie stays where it joins an affricate. So
-    "church" has `t͡ʃ`, and "courtship", with its seam, `tʃ`. What is not IPA goes, or is spelled as IPA spells it.
+    "church" has `t͡ʃ`, and "courtship", with its seam, `tʃ`. What is not IPA goes, or is spelled as IPA spells it. The
+    number of a tone becomes tone letters, at the end of its syllable.
     """
-    spoken = _NOT_AFFRICATE.sub("", _FLAG.sub("", spoken))
-    return " ".join(spoken.translate(_NOT_IPA).split())
+    spoken = _FLAG.sub("", spoken)
+    if voice == "yue":
+        return jyutping_to_ipa(spoken.replace(TIE, ""), TONES["yue"])
+    spoken = _NOT_AFFRICATE.sub("", spoken)
+    if voice == "vi":
+        spoken = _vietnamese(spoken)
+    if "." in spoken:
+        spoken = _DOTTED.sub(lambda dotted: _RETROFLEX[dotted[1]], spoken)
+    return " ".join(spoken.translate(_signs(voice)).split())
+
+
+# espeak counts 3 among the signs of vowels, and writes its vowel for the tone of that number as well.
+_VIETNAMESE_TONE = re.compile("([^1-6ɜ ]+)([1-6ɜ]?)([^1-6ɜ ]*)")
+# A t that is not dental is the aspirated one (phsource/ph_vi); no syllable ends in c.
+_VIETNAMESE_SIGNS = ((re.compile(rf"t(?![\u032a{TIE}])"), "tʰ"), (re.compile("c(?= |$)"), "k"))
+
+
+def _vietnamese(spoken: str) -> str:
+    for sign, ipa in _VIETNAMESE_SIGNS:
+        spoken = sign.sub(ipa, spoken)
+    tones = TONES["vi"]
+    # The first tone has a number in the middle of a sentence only.
+    return _VIETNAMESE_TONE.sub(lambda said: said[1] + said[3] + tones[said[2].replace("ɜ", "3") or "1"], spoken)
+
+
+class _Library:
+    """The espeak-ng library, loaded once a process: phonemizer copies it for each wrapper, ~5 MB that it never frees.
+
+    It speaks in one voice at a time, so a lock is held from the choice of the voice to the last word.
+    """
+
+    def __init__(self) -> None:
+        from phonemizer.backend.espeak.wrapper import EspeakWrapper
+
+        _use_bundled_library(EspeakWrapper)
+        self._wrapper: Any = EspeakWrapper()
+        self._voice: str | None = None
+        self.lock = threading.Lock()
+
+    @property
+    def version(self) -> str:
+        return ".".join(map(str, self._wrapper.version))
+
+    def say(self, voice: str, words: list[str]) -> list[str]:
+        with self.lock:
+            if voice != self._voice:
+                self._voice = None
+                self._wrapper.set_voice(voice)
+                self._voice = voice
+            return [self._wrapper.text_to_phonemes(word, tie=True) for word in words]
+
+
+_library_lock = threading.Lock()
+_loaded: list[_Library] = []
+
+
+def _library() -> _Library:
+    with _library_lock:
+        if not _loaded:
+            _loaded.append(_Library())
+        return _loaded[0]
+
+
+def renew_locks() -> None:
+    """For a child after a fork: a lock that another thread held then would stay held for ever."""
+    global _library_lock  # noqa: PLW0603
+    _library_lock = threading.Lock()
+    for library in _loaded:
+        library.lock = threading.Lock()
 
 
 class EspeakEngine:
-    """One espeak-ng voice. Make one per language and process: phonemizer copies the library for each, ~5 MB.
+    """One espeak-ng voice.
 
     Raises:
         ImportError: If phonemizer or the espeak-ng library is missing.
     """
 
     def __init__(self, language: str) -> None:
-        from phonemizer.backend.espeak.espeak import EspeakBackend
-        from phonemizer.backend.espeak.wrapper import EspeakWrapper
-        from phonemizer.separator import Separator
-
-        _use_bundled_library(EspeakWrapper)
-        quiet = logging.getLogger(f"{__name__}.phonemizer")
-        quiet.setLevel(logging.ERROR)
-        # Words come without punctuation, and "3.5" must keep its point: so no sign counts as punctuation.
-        self._backend: Any = EspeakBackend(
-            VOICES[language],
-            punctuation_marks="\x00",
-            with_stress=True,
-            tie=True,
-            language_switch="keep-flags",
-            logger=quiet,
-        )
-        self._separator = Separator(phone="", word=" ")
+        self._voice = VOICES[language]
+        self._library = _library()
 
     @property
     def version(self) -> str:
         """espeak-ng's version and phonemizer's."""
         from importlib.metadata import version
 
-        number = ".".join(map(str, self._backend.version()))
-        return f"espeak-ng {number} (phonemizer {version('phonemizer')})"
+        return f"espeak-ng {self._library.version} (phonemizer {version('phonemizer')})"
 
-    def pronounce(self, words: list[str]) -> list[str]:
-        """One IPA string for each word, empty where espeak-ng says nothing."""
-        spoken = self._backend.phonemize(words, separator=self._separator, strip=True)
-        if len(spoken) != len(words):
-            raise RuntimeError(f"espeak-ng answered {len(spoken)} transcriptions to {len(words)} words.")
-        return [to_ipa(line) for line in spoken]
+    def pronounce(self, words: list[str]) -> list[str | Refusal]:
+        """For each word its IPA, or that espeak-ng says nothing."""
+        spoken = (to_ipa(answer, self._voice) for answer in self._library.say(self._voice, words))
+        return [ipa or Refusal("espeak-ng says nothing for it") for ipa in spoken]
 
 
 def _use_bundled_library(wrapper: Any) -> None:
@@ -149,6 +161,6 @@ def _use_bundled_library(wrapper: Any) -> None:
         except RuntimeError as error:
             raise ImportError(str(error)) from error
         return
-    if wrapper._ESPEAK_LIBRARY is None:
+    if wrapper._ESPEAK_LIBRARY is None and "PHONEMIZER_ESPEAK_LIBRARY" not in os.environ:
         wrapper.set_library(espeakng_loader.get_library_path())
         wrapper.set_data_path(espeakng_loader.get_data_path())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .ipa_chart import CHART_FEATURES, chart_row
-from .segments import MODIFIERS, SPECIAL_TOKENS, SUPRASEGMENTALS, panphon_table
+from .segments import MODIFIERS, SPECIAL_TOKENS, SUPRASEGMENTALS, panphon_table, segment_features
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,11 +22,17 @@ _OWN_COLUMN: dict[str, str] = {
 _OWN_COLUMNS = tuple(dict.fromkeys(_OWN_COLUMN.values()))
 
 
+def _panphon_row(token: str) -> "np.ndarray | None":
+    try:
+        return np.array(segment_features(token))
+    except ValueError:
+        return None
+
+
 def _segment_features(feature_set: str) -> tuple[tuple[str, ...], Callable[[str], "np.ndarray | None"]]:
     """The names of the articulatory columns, and a function from a token to their values (None: it has none)."""
     if feature_set == "panphon":
-        table = panphon_table()
-        return table.names, lambda token: np.array(table.segments[token]) if token in table.segments else None
+        return panphon_table().names, _panphon_row
     if feature_set == "ipa_chart":
         return CHART_FEATURES, chart_row
     raise ValueError(f"There is no phoneme feature set {feature_set!r}: choose one of {', '.join(FEATURE_SETS)}.")
@@ -49,14 +55,15 @@ def phoneme_feature_table(tokenizer: "PreTrainedTokenizerBase", feature_set: str
         feature_set: `"panphon"`: 24 articulatory features, -1, 0 or 1 (Mortensen et al. 2016). `"ipa_chart"`: where
             the segment stands in the IPA chart of 2020, 0 to 1 (see `ipa_chart`). `"learned"`: none, `num_features`
             is 0 and the embedding has to be learned. The first two end with columns, 0 or 1, for what is no segment:
-            stress, length, tone, breaks, word boundary, lone diacritics, special tokens.
+            stress, length, tone, breaks, word boundary, lone diacritics, special tokens. A segment that panphon
+            does not list gets composed features (see `segments.composed_features`); the chart's are always composed.
 
     panphon's 24 features do not tell all its 6,367 segments apart: fine shades such as `t̟` and `t` share a row, and
     so do three pairs of letters: `e` and `ɐ`, `r` and `ɾ`, `ə` and `ɜ`. `ipa_chart` tells all letters apart and gives
     every diacritic a column; only the order of marks and of tied letters is lost on it.
 
     Raises:
-        ValueError: If there is no such feature set, or a token is not of the IPA vocabulary.
+        ValueError: If there is no such feature set, or a token is neither of the IPA vocabulary nor can be composed.
     """
     names = feature_names(feature_set)
     vocabulary = tokenizer.get_vocab()
@@ -69,7 +76,8 @@ def phoneme_feature_table(tokenizer: "PreTrainedTokenizerBase", feature_set: str
         own = _OWN_COLUMN.get(token)
         if values is None and own is None:
             raise ValueError(
-                f"Token {token!r} (id {index}) is not of the IPA vocabulary: build the tokenizer with IPATokenizer."
+                f"Token {token!r} (id {index}) is not of the IPA vocabulary, nor has {feature_set} features for it: "
+                "build the tokenizer with IPATokenizer."
             )
         if values is not None:
             rows[index, : len(articulatory)] = values

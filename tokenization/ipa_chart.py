@@ -142,15 +142,17 @@ def base_letters() -> dict[str, np.ndarray]:
 
 
 def chart_row(token: str) -> np.ndarray | None:
-    """The features of one token, `(len(CHART_FEATURES),)`, or None where the chart has no letter in it.
+    """The features of one token, `(len(CHART_FEATURES),)`, or None where the chart has no letter in it, or
+    knows a sign of it not at all.
 
     Parts joined by a tie are laid over each other: `t͡ʃ` is alveolar and postalveolar, plosive and fricative, and
     counted as an affricate; `k͡p` is velar and bilabial. All values lie in 0..1, but for `length` (-0.5 extra-short,
     0.5 half-long, 1 long) and `pitch` (-1 extra low … 1 extra high).
     """
     letters = base_letters()
+    token = token.replace("c\u0327", "ç")  # the one letter that NFD takes apart
     bases = [letters[sign] for sign in token if sign in letters]
-    if not bases:
+    if not bases or not all(sign in letters or sign in MODIFIERS or sign in _LENGTH for sign in token):
         return None
     row = np.maximum.reduce(bases) if len(bases) > 1 else bases[0].copy()
     for sign in token:

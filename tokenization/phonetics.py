@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .segments import is_segment, is_vowel, panphon_table
+from .segments import is_segment, is_vowel, panphon_table, segment_features
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,7 +32,7 @@ def _vectors(segments: Sequence[str]) -> np.ndarray:
                 f"{segment!r} is not an IPA segment of the vocabulary: give segments as split_segments returns them."
             )
     table = panphon_table()
-    values = np.array([table.segments[segment] for segment in segments], dtype=np.float64)
+    values = np.array([segment_features(segment) for segment in segments], dtype=np.float64)
     return values.reshape(len(segments), len(table.names)) * _feature_weights()
 
 

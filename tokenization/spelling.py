@@ -1,9 +1,15 @@
 """The one table of IPA spelling: what people and programs write, what the vocabulary writes, and why.
 
 It comes in two parts, `SIGNS` and `MARKS`. The rules of each run in order on NFD text, so a later rule sees what an
-earlier one wrote. A source is literal unless `pattern` is set: then it is a regular expression.
+earlier one wrote. A source is literal unless `pattern` is set: then it is a regular expression, of the kind that
+Python and Oniguruma read alike. `respell` runs the table as it stands; the tokenizer compiles it.
+
+Withdrawn letters and other traditions are read as Pullum and Ladusaw, *Phonetic Symbol Guide* (2nd edition, 1996),
+explain them. What several traditions read in different ways (dots below, plain digits, `ś`) has no rule: it stays as it
+is, and the tokenizer reports it.
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,7 +26,21 @@ class Spelling(NamedTuple):
     pattern: bool = False
 
 
+INVISIBLE = (
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0100-\U000e01ef]"
+)
+_OTHER_SPACE = "[\t-\r\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+NOT_BY_WORD = f"[/\\[\\]⟦⟧⫽<]|{_OTHER_SPACE}"
+"""What makes the normal form of a word depend on the text around it: delimiters, white space but for the plain space,
+and `<`, with which special tokens begin."""
+_LETTERS = "a-zæðøħŋœǀ-ǃɐ-ʯβθχ"
 _TONE_MARKS = "\u0301\u0304\u0300\u030c\u0302"
+
+
+def _each(sources: str, targets: str, reason: str) -> tuple[Spelling, ...]:
+    """One rule for each pair of words at the same place in the two lists."""
+    return tuple(Spelling(s, t, reason) for s, t in zip(sources.split(), targets.split(), strict=True))
 
 
 def _swap(firsts: str, marks: str, run: str, reason: str) -> tuple[Spelling, ...]:
@@ -36,23 +56,40 @@ def _swap(firsts: str, marks: str, run: str, reason: str) -> tuple[Spelling, ...
 
 
 SIGNS: tuple[Spelling, ...] = (
-    Spelling("[\u00ad\u034f\u061c\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]", "", "invisible in print", True),
-    Spelling(r"\s+", " ", "any white space is one word boundary", True),
+    Spelling(INVISIBLE, "", "invisible in print", True),
+    Spelling(_OTHER_SPACE, " ", "any white space is a word boundary", True),
+    Spelling(" {2,}", " ", "any white space is one word boundary", True),
+    Spelling(r"\A[ /\[⟦⫽]+", "", "delimiter: it tells phones from phonemes, and is no sound", True),
+    Spelling(r"[/\]⟧⫽][ /\]⟧⫽]*\Z", "", "delimiter: it tells phones from phonemes, and is no sound", True),
     # Look-alikes: another code point, the same sign.
     Spelling("g", "ɡ", "IPA's letter is U+0261"),
     Spelling(":", "ː", "ASCII for the length mark"),
+    Spelling("：", "ː", "full-width colon for the length mark"),
+    Spelling("꞉", "ː", "modifier colon for the length mark"),
+    Spelling("·", "ˑ", "raised dot for the half-length mark"),
     Spelling("'", "ˈ", "ASCII for primary stress"),
     Spelling("’", "ʼ", "typographic apostrophe for the ejective"),
     Spelling("ǝ", "ə", "turned e for schwa"),
     Spelling("ә", "ə", "Cyrillic schwa"),
+    Spelling("ӕ", "æ", "Cyrillic ash"),
+    Spelling("є", "ɛ", "Cyrillic ie, for open e"),
     Spelling("ε", "ɛ", "Greek epsilon"),
     Spelling("γ", "ɣ", "Greek gamma"),
     Spelling("φ", "ɸ", "Greek phi"),
     Spelling("ϕ", "ɸ", "Greek phi symbol"),
+    Spelling("α", "ɑ", "Greek alpha"),
+    Spelling("ϐ", "β", "Greek beta symbol"),
+    Spelling("ꞵ", "β", "Latin beta: panphon writes the Greek letter"),
+    Spelling("ϑ", "θ", "Greek theta symbol"),
+    Spelling("ꭓ", "χ", "Latin chi: panphon writes the Greek letter"),
+    Spelling("ᴧ", "ʌ", "small capital lambda for turned v"),
+    Spelling("ᴜ", "ʊ", "small capital u"),
     Spelling("ˁ", "ˤ", "reversed glottal stop for the pharyngeal mark"),
-    Spelling("||", "‖", "ASCII for the major group"),
+    Spelling("ꞌ", "ʔ", "saltillo"),
     Spelling("↓", "ꜜ", "arrow for downstep"),
+    Spelling("ꜝ", "ꜜ", "raised exclamation mark for downstep"),
     Spelling("↑", "ꜛ", "arrow for upstep"),
+    *_each("꜒ ꜓ ꜔ ꜕ ꜖", "˥ ˦ ˧ ˨ ˩", "tone letter with its stem on the left, as for sandhi"),
     # The same mark in another place or shape.
     Spelling("\u035c", TIE, "the tie may stand below"),
     Spelling("⁀", TIE, "the tie may stand alone"),
@@ -61,46 +98,86 @@ SIGNS: tuple[Spelling, ...] = (
     Spelling("\u030a", "\u0325", "the voiceless ring may stand above a descender"),
     Spelling("\u030d", "\u0329", "the syllabic stroke may stand above a descender"),
     Spelling("\u0311", "\u032f", "the non-syllabic arch may stand above a descender"),
-    Spelling("˖", "\u031f", "the advanced mark may stand beside its letter"),
-    Spelling("˗", "\u0320", "the retracted mark may stand beside its letter"),
-    Spelling("˔", "\u031d", "the raised mark may stand beside its letter"),
-    Spelling("˕", "\u031e", "the lowered mark may stand beside its letter"),
+    *_each(
+        "˖ ˗ ˔ ˕ ˳ ˬ ˷ ˒ ˓ ˺",
+        "\u031f \u0320 \u031d \u031e \u0325 \u032c \u0330 \u0339 \u031c \u031a",
+        "the mark may stand beside its letter",
+    ),
+    *_each("┐ ¬", "\u031a \u031a", "look-alike of the corner that marks no audible release"),
     # One code point for what IPA writes with two letters or with a mark.
-    Spelling("ʦ", f"t{TIE}s", "ligature"),
-    Spelling("ʣ", f"d{TIE}z", "ligature"),
-    Spelling("ʧ", f"t{TIE}ʃ", "ligature"),
-    Spelling("ʤ", f"d{TIE}ʒ", "ligature"),
-    Spelling("ʨ", f"t{TIE}ɕ", "ligature"),
-    Spelling("ʥ", f"d{TIE}ʑ", "ligature"),
-    Spelling("ꭧ", f"ʈ{TIE}ʂ", "ligature"),
-    Spelling("ꭦ", f"ɖ{TIE}ʐ", "ligature"),
-    Spelling("ɚ", "ə˞", "vowel with the rhotic hook"),
-    Spelling("ɝ", "ɜ˞", "vowel with the rhotic hook"),
-    Spelling(f"t{TIE}ʂ", f"ʈ{TIE}ʂ", "both halves of a retroflex affricate are retroflex"),
-    Spelling(f"d{TIE}ʐ", f"ɖ{TIE}ʐ", "both halves of a retroflex affricate are retroflex"),
-    # Withdrawn by the IPA, or from a sister alphabet.
-    Spelling("ɩ", "ɪ", "withdrawn in 1989"),
-    Spelling("ɷ", "ʊ", "withdrawn in 1989"),
-    Spelling("ʇ", "ǀ", "withdrawn in 1989"),
-    Spelling("ʗ", "ǃ", "withdrawn in 1989"),
-    Spelling("ʖ", "ǁ", "withdrawn in 1989"),
-    Spelling("s\u030c", "ʃ", "Americanist"),
-    Spelling("z\u030c", "ʒ", "Americanist"),
-    Spelling("c\u030c", f"t{TIE}ʃ", "Americanist"),
-    Spelling("j\u030c", f"d{TIE}ʒ", "Americanist"),
+    *_each("ʦ ʣ ʧ ʤ ʨ ʥ ꭧ ꭦ", "t͡s d͡z t͡ʃ d͡ʒ t͡ɕ d͡ʑ ʈ͡ʂ ɖ͡ʐ", "ligature"),
+    *_each("ɚ ɝ", "ə˞ ɜ˞", "vowel with the rhotic hook"),
+    *_each("ᵬ ᵭ ᵮ ᵯ ᵰ ᵱ ᵲ ᵳ ᵴ ᵵ ᵶ", "b̴ d̴ f̴ m̴ n̴ p̴ r̴ ɾ̴ s̴ t̴ z̴", "letter with the middle tilde"),
+    *_each(
+        "ᶀ ᶁ ᶂ ᶃ ᶄ ᶅ ᶆ ᶇ ᶈ ᶉ ᶊ ᶋ ᶌ ᶍ ᶎ ƫ ʆ ʓ \u0321",
+        "bʲ dʲ fʲ ɡʲ kʲ lʲ mʲ nʲ pʲ rʲ sʲ ʃʲ vʲ xʲ zʲ tʲ ʃʲ ʒʲ ʲ",
+        "palatal hook, withdrawn in 1989",
+    ),
+    *_each("ᶏ ᶐ ᶒ ᶓ ᶔ ᶕ ᶖ ᶗ ᶙ \u0322", "a˞ ɑ˞ e˞ ɛ˞ ɜ˞ ə˞ i˞ ɔ˞ u˞ ˞", "retroflex hook, withdrawn in 1989"),
+    *_each("ᶘ ᶚ", "ʂ ʐ", "retroflex hook, withdrawn in 1989"),
+    # Withdrawn by the IPA.
+    *_each("ɩ ɷ", "ɪ ʊ", "withdrawn in 1989"),
+    *_each("ʇ ʗ ʖ", "ǀ ǃ ǁ", "withdrawn in 1989"),
+    *_each("ƥ ƭ ƈ ƙ ʠ", "ɓ\u0325 ɗ\u0325 ʄ\u0325 ɠ\u0325 ʛ\u0325", "voiceless implosive, withdrawn in 1993"),
+    *_each("ƾ ƻ", "t͡s d͡z", "withdrawn in 1976"),
+    *_each("ƪ ƺ", "ʃʷ ʒʷ", "labialized, withdrawn in 1976"),
+    Spelling("ƞ", "n\u0329", "syllabic nasal, withdrawn in 1976"),
+    Spelling("ɼ", "r\u031d", "fricative trill, withdrawn in 1989"),
+    Spelling("ʚ", "ɞ", "another shape of the letter, until 1996"),
+    # Sister alphabets.
+    *_each("ƛ λ ¢ ł ƚ δ", "t͡ɬ d͡ɮ t͡s ɬ ɬ ð", "Americanist"),
+    *_each("\u0328 ʸ", "\u0303 ʲ", "Americanist"),
+    *_each("ȵ ȶ ȡ ȴ", "ɲ\u031f c\u031f ɟ\u031f ʎ\u031f", "Sinological: alveolo-palatal"),
+    *_each("ɿ ʅ ʮ ʯ", "z\u0329 ʐ\u0329 z\u0329ʷ ʐ\u0329ʷ", "Sinological: apical vowel"),
+    *_each("ᴇ ᴀ", "e\u031e a\u0308", "Sinological"),
+    *_each("ʾ ʿ", "ʔ ʕ", "Semitist"),
+    Spelling("ʹ", "ʲ", "Slavicist"),
     Spelling("ʱ", "\u0324", "breathy release: panphon writes breathy voice"),
     # Approximations: panphon has no features for the sign, so the nearest one that has stands in.
     Spelling("ᵻ", "ɨ", "near-close central, to close central"),
     Spelling("ᵿ", "ʉ", "near-close central rounded, to close central rounded"),
-    Spelling("ᵊ", "ə", "fleeting vowel"),
     Spelling("ʜ", "ħ", "epiglottal, to pharyngeal"),
     Spelling("ʢ", "ʕ", "epiglottal, to pharyngeal"),
     Spelling("ʡ", "ʔ", "epiglottal stop, to glottal stop"),
     Spelling("ⱱ", "v", "labiodental flap, to labiodental fricative"),
     Spelling("ᶑ", "ɗ", "retroflex implosive, to alveolar implosive"),
-    Spelling("ᵐ", "ⁿ", "nasal on- or offset, of whatever place"),
-    Spelling("ᵑ", "ⁿ", "nasal on- or offset, of whatever place"),
-    Spelling("ᶮ", "ⁿ", "nasal on- or offset, of whatever place"),
+    Spelling("ʪ", "ɬ", "lateral and grooved at once, to lateral"),
+    Spelling("ʫ", "ɮ", "lateral and grooved at once, to lateral"),
+    Spelling("ʩ", "ŋ\u0325", "velopharyngeal friction, to voiceless velar nasal"),
+    Spelling("ꞎ", "ɬ", "retroflex lateral fricative, to alveolar"),
+    Spelling("\U0001df05", "ɮ", "voiced retroflex lateral fricative, to alveolar"),
+    Spelling("\U0001df06", "ʎ\u0325", "palatal lateral fricative, to voiceless approximant"),
+    Spelling("\U0001df04", "ʟ\u0325", "velar lateral fricative, to voiceless approximant"),
+    Spelling("\U0001df08", "ɺ", "retroflex lateral flap, to alveolar"),
+    *_each("ᵐ ᵑ ᶮ ᶬ ᶯ ᶰ", "ⁿ ⁿ ⁿ ⁿ ⁿ ⁿ", "nasal on- or offset, of whatever place"),
+    *_each("ᵝ ᶹ", "ʷ ʷ", "compressed or slight rounding, to labialized"),
+    *_each("ʴ ʵ", "˞ ˞", "r-colour"),
+    *_each(
+        "ᵃ ᵄ ᵅ ᵉ ᵊ ᵋ ᵌ ᶟ ᵒ ᵓ ᵘ ᵚ ⁱ ᶛ ᶤ ᶥ ᶦ ᶧ ᶱ ᶶ ᶷ ᶸ ᶺ",
+        "a ɐ ɑ e ə ɛ ɜ ɜ o ɔ u ɯ i ɒ ɨ ɪ ɪ ɨ ɵ ʉ ʊ ʊ ʌ",
+        "fleeting vowel",
+    ),
+    *_each(
+        "ᵇ ᵈ ᵍ ᵏ ᵖ ᵗ ᵛ ᵡ ᶜ ᶝ ᶞ ᶠ ᶡ ᶢ ᶨ ᶩ ᶪ ᶫ ᶭ ᶲ ᶳ ᶴ ᶵ ᶻ ᶼ ᶽ ᶾ ʳ ʶ ˢ",
+        "b d ɡ k p t v χ c ɕ ð f ɟ ɡ ʝ ɭ lʲ ʟ ɰ ɸ ʂ ʃ tʲ z ʐ ʑ ʒ r ʁ s",
+        "fleeting consonant",
+    ),
+    # Where two signs meet. These come after the rules of one sign, whose targets they may meet.
+    Spelling("||", "‖", "ASCII for the major group"),
+    Spelling(f"t(?={TIE}ʂ)", "ʈ", "both halves of a retroflex affricate are retroflex", True),
+    Spelling(f"d(?={TIE}ʐ)", "ɖ", "both halves of a retroflex affricate are retroflex", True),
+    *_each("s\u030c z\u030c c\u030c j\u030c", "ʃ ʒ t͡ʃ d͡ʒ", "Americanist"),
+    # What stands for a sign in one place only.
+    Spelling(f"(?<![^ .]),(?=[{_LETTERS}])", "ˌ", "ASCII for secondary stress: a comma before a syllable", True),
+    Spelling(f"(?<!!)!(?=[{_LETTERS}])", "ǃ", "ASCII for the click: an exclamation mark before a letter", True),
+    *(
+        Spelling(f"(?<=[pbtdʈɖcɟkɡqɢʃʂɕsçx]){comma}", "ʰ", "turned comma for aspiration, until 1979", True)
+        for comma in "ʻʽ‘"
+    ),
+    *(
+        Spelling(f"(?<=[^ ]){digit}", tone, "Chao's tone number, 5 high, where a sound goes before", True)
+        for digit, tone in zip("⁵⁴³²¹", TONES, strict=True)
+    ),
 )
 """Which sign."""
 
@@ -118,18 +195,123 @@ MARKS: tuple[Spelling, ...] = (
     Spelling("\u0302", "˥˩", "falling"),
     Spelling("\u1dc4", "˦˥", "high rising"),
     Spelling("\u1dc5", "˩˨", "low rising"),
+    Spelling("\u1dc6", "˨˩", "low falling"),
+    Spelling("\u1dc7", "˥˦", "high falling"),
     Spelling("\u1dc8", "˧˦˧", "rising-falling"),
+    Spelling("\u1dc9", "˧˨˧", "falling-rising"),
 )
 """In which order, and tones as letters."""
 
 
+def spelling_table() -> list[Spelling]:
+    """All rules, in the order in which they run."""
+    return [*SIGNS, *MARKS]
+
+
 @lru_cache(maxsize=1)
-def _ipa_signs() -> frozenset[str]:
-    tokens = (token for token in vocabulary() if len(token) == 1)
-    return frozenset(tokens).union(*(rule.source for rule in SIGNS + MARKS if not rule.pattern))
+def _compiled() -> tuple[tuple[tuple[re.Pattern[str] | str, str], ...], ...]:
+    return tuple(
+        tuple((re.compile(rule.source) if rule.pattern else rule.source, rule.target) for rule in part)
+        for part in (SIGNS, MARKS)
+    )
+
+
+def respell(text: str) -> str:
+    """The spelling the vocabulary uses: NFD, the table rule by rule, marks in canonical order, no space at the ends.
+
+    Slow, and plain: what `IPATokenizer.normalize` gives by a compiled form of the same table.
+    """
+    text = unicodedata.normalize("NFD", text)
+    for part in _compiled():
+        for source, target in part:
+            text = text.replace(source, target) if isinstance(source, str) else source.sub(target, text)
+        text = unicodedata.normalize("NFD", text)
+    return text.strip(" ")
+
+
+@lru_cache(maxsize=1)
+def signs() -> frozenset[str]:
+    """Every sign that is a token by itself."""
+    return frozenset(token for token in vocabulary() if len(token) == 1)
+
+
+@lru_cache(maxsize=1)
+def _plain_signs() -> frozenset[str]:
+    return signs().union(rule.source for rule in spelling_table() if not rule.pattern)
 
 
 def is_ipa(text: str) -> bool:
     """Whether every sign of the text is of the vocabulary or spelled into it: so nothing of it becomes `<unk>`."""
     # The cedilla is the one sign that is no token of its own: it occurs in `ç` only.
-    return _ipa_signs().issuperset(unicodedata.normalize("NFD", text).replace("c\u0327", "c"))
+    if _plain_signs().issuperset(unicodedata.normalize("NFD", text).replace("c\u0327", "c")):
+        return True
+    return signs().issuperset(respell(text).replace("c\u0327", "c"))
+
+
+AFFRICATES: dict[str, str] = {
+    "amh-Ethi": "tʃ dʒ",
+    "aze-Latn": "tʃ dʒ",
+    "bel-Cyrl": "ts dz tʂ dʐ",
+    "ben-Beng": "tʃ dʒ",
+    "bos-Latn": "ts tʃ dʒ tɕ dʑ",
+    "bul-Cyrl": "ts dz tʃ dʒ",
+    "cat-Latn": "ts dz tʃ dʒ",
+    "ces-Latn": "ts dz tʃ dʒ",
+    "cmn-Hans": "ts tʂ tɕ",
+    "cmn-Hant": "ts tʂ tɕ",
+    "cmn-Latn": "ts tʂ tɕ",
+    "deu-Latn": "pf ts tʃ dʒ",
+    "ell-Grek": "ts dz",
+    "eng-Latn": "tʃ dʒ",
+    "epo-Latn": "ts dz tʃ dʒ",
+    "eus-Latn": "ts tʃ",
+    "fas-Arab": "tʃ dʒ",
+    "hau-Latn": "tʃ dʒ",
+    "heb-Hebr": "ts tʃ dʒ",
+    "hin-Deva": "tʃ dʒ",
+    "hrv-Latn": "ts tʃ dʒ tɕ dʑ",
+    "hun-Latn": "ts dz tʃ dʒ",
+    "hye-Armn": "ts dz tʃ dʒ",
+    "ind-Latn": "tʃ dʒ",
+    "ita-Latn": "ts dz tʃ dʒ",
+    "kat-Geor": "ts dz tʃ dʒ",
+    "kor-Hang": "tɕ dʑ",
+    "lav-Latn": "ts dz tʃ dʒ",
+    "lit-Latn": "ts dz tʃ dʒ",
+    "mkd-Cyrl": "ts dz tʃ dʒ",
+    "mlt-Latn": "ts dz tʃ dʒ",
+    "msa-Latn": "tʃ dʒ",
+    "pol-Latn": "ts dz tʂ dʐ tʃ dʒ tɕ dʑ",
+    "ron-Latn": "ts tʃ dʒ",
+    "rus-Cyrl": "ts tɕ",
+    "slk-Latn": "ts dz tʃ dʒ",
+    "slv-Latn": "ts tʃ dʒ",
+    "spa-Latn": "tʃ",
+    "sqi-Latn": "ts dz tʃ dʒ",
+    "srp-Cyrl": "ts tʃ dʒ tɕ dʑ",
+    "srp-Latn": "ts tʃ dʒ tɕ dʑ",
+    "swa-Latn": "tʃ dʒ",
+    "tur-Latn": "tʃ dʒ",
+    "ukr-Cyrl": "ts dz tʃ dʒ",
+    "urd-Arab": "tʃ dʒ",
+    "uzb-Latn": "tʃ dʒ",
+}
+"""Language → the affricates that are single phonemes in it, as the *Handbook of the IPA* and the journal's later
+illustrations count them; loanword phonemes among them."""
+
+
+def tie_affricates(ipa: str, language: str) -> str:
+    """Tie the affricates of a language: in English `tʃ` becomes `t͡ʃ`, but `ts` stays two sounds.
+
+    A text that ties anything, or has a ligature, knows of ties: what it leaves untied is two sounds, as in Polish
+    `t͡ʂɨ` "czy" beside `tʂɨ` "trzy". So it comes back as it is. Untied text cannot tell the two apart, and "courtship"
+    gets its `t͡ʃ`, too: so nothing is tied unless this is called.
+
+    Raises:
+        ValueError: If `AFFRICATES` has no entry for the language.
+    """
+    if language not in AFFRICATES:
+        raise ValueError(f"No affricates are listed for {language!r}: choose one of {', '.join(AFFRICATES)}.")
+    if TIE in respell(ipa):
+        return ipa
+    return re.sub("|".join(AFFRICATES[language].split()), lambda pair: TIE.join(pair[0]), ipa)

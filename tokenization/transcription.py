@@ -1,23 +1,56 @@
-"""Text → IPA, word by word, by espeak-ng or epitran."""
+"""Text → IPA, by espeak-ng, epitran's rules, the CMU dictionary, or nothing where it is IPA already.
+
+What counts as a word and what is not spoken is defined in `words`; each backend says what it makes of a word.
+"""
 
 import difflib
+import logging
 import os
+import re
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Protocol
 
 from .epitran_rules import EpitranEngine, epitran_languages
-from .espeak import VOICES, EspeakEngine
-from .spelling import is_ipa
-from .words import is_readable, split_words
+from .espeak import EspeakEngine, renew_locks
+from .espeak_voices import VOICES
+from .lexicon import LEXICON_LANGUAGES, LexiconEngine
+from .refusal import Refusal
+from .spelling import is_ipa, respell
+from .words import split_words, unreadable_letters, unspoken
 
-BACKENDS = ("espeak", "epitran")
-_INSTALL = {"espeak": "pip install 'ipaclip[espeak]'", "epitran": "pip install epitran"}
-_CACHED_WORDS = 200_000
+logger = logging.getLogger(__name__)
+
+BACKENDS = ("espeak", "epitran", "lexicon", "ipa")
+_INSTALL = {
+    "espeak": "pip install 'ipaclip[espeak]'",
+    "epitran": "pip install epitran",
+    "lexicon": "pip install 'ipaclip[data]'",
+}
+
+# epitran's tables come first, because they come with the package; but not where they lack letters of common words.
+_GAPS: dict[str, str] = {
+    "afr-Latn": "ë, ï",
+    "ara-Arab": "أ, إ, ة, ى",
+    "cat-Latn": "ç, í, ú",
+    "cym-Latn": "ŵ, ŷ, k",
+    "eng-Latn": "epitran's English takes a program of flite that pip cannot bring",
+    "fas-Arab": "پ",
+    "fra-Latn": "à, è, ê, ù",
+    "mar-Deva": "ॅ, ॉ",
+    "nld-Latn": "c",
+    "por-Latn": "í, ú",
+    "urd-Arab": "ی, ک, ہ",
+    "vie-Latn": "the tone sắc, which it makes the level one",
+}
+"""Language → what epitran 1.35's rules lack of its common words, mostly letters: there, espeak-ng comes first."""
 
 # A word alone is said in full; in company the English article is weak.
 _WEAK_FORMS = {"eng-Latn": {"a": "ə"}}
+
+_REMEMBERED = 32_768  # words, and chunks of text, of the last two generations each: ~30 MB if all are new
+_TOGETHER = 1024  # texts
 
 
 class TranscriptionError(ValueError):
@@ -36,34 +69,176 @@ class _Engine(Protocol):
     @property
     def version(self) -> str: ...
 
-    def pronounce(self, words: list[str]) -> list[str]: ...
+    def pronounce(self, words: list[str]) -> list[str | Refusal]: ...
+
+
+_ENGINES: dict[str, Callable[[str], _Engine]] = {
+    "espeak": EspeakEngine,
+    "epitran": EpitranEngine,
+    "lexicon": LexiconEngine,
+}
+
+
+class _Memory:
+    """The answers given last: what is not asked for again within `_REMEMBERED` new ones is forgotten."""
+
+    def __init__(self) -> None:
+        self._young: dict[str, str | Refusal] = {}
+        self._old: dict[str, str | Refusal] = {}
+
+    def get(self, key: str) -> str | Refusal | None:
+        answer = self._young.get(key)
+        if answer is None:
+            answer = self._old.get(key)
+            if answer is not None:
+                self.put(key, answer)
+        return answer
+
+    def put(self, key: str, answer: str | Refusal) -> None:
+        if len(self._young) >= _REMEMBERED:
+            self._old, self._young = self._young, {}
+        self._young[key] = answer
 
 
 class _Pronouncer:
-    """An engine behind a lock, with the words it has said last (at most `_CACHED_WORDS`)."""
+    """An engine behind a lock, with what it has said last.
 
-    def __init__(self, engine: _Engine) -> None:
-        self.engine = engine
-        self._lock = threading.Lock()
-        self._said: OrderedDict[str, str | None] = OrderedDict()
+    Texts are taken apart at white space only, and what a chunk (`"Dogs,"`) sounds like is remembered whole: known text
+    is split, looked up and joined, and no sign of it is looked at.
+    """
 
-    def pronounce(self, words: Iterable[str]) -> dict[str, str | None]:
-        """Word → IPA, or None where the engine cannot say it; new words go to the engine in one call."""
-        with self._lock:
-            wanted = dict.fromkeys(words)
-            new = [word for word in wanted if word not in self._said]
-            for word in wanted:
-                if word in self._said:
-                    self._said.move_to_end(word)
-            if new:
-                for word, ipa in zip(new, self.engine.pronounce(new), strict=True):
-                    self._said[word] = ipa if ipa and is_ipa(ipa) else None
-            answer = {word: self._said[word] for word in wanted}
-            while len(self._said) > _CACHED_WORDS:
-                self._said.popitem(last=False)
-            return answer
+    def __init__(self, language: str, backend: str) -> None:
+        self.engine: _Engine = _ENGINES[backend](language)
+        self.name = f"{language} by {backend}"
+        self.lock = threading.Lock()
+        self._script = language.split("-")[1]
+        self._weak = _WEAK_FORMS.get(language[:8], {})
+        self._words, self._chunks = _Memory(), _Memory()
+        self._reported: set[str] = set()
+        # What a text begins with that may have to be said in another way than its chunks are.
+        self._full: tuple[str, ...] = ()
+        if self._weak:
+            said = self._say([word.upper() for word in self._weak]).values()
+            self._full = tuple(ipa for ipa in said if isinstance(ipa, str) and ipa not in self._weak.values())
+
+    def transcribe(self, texts: Sequence[str]) -> list[str | Refusal]:
+        """For each text its IPA, or why it has none."""
+        split = [text.split() for text in texts]
+        if self._weak:
+            for chunks in split:
+                if len(chunks) > 1 and chunks[0].lower() in self._weak:
+                    chunks[0] = chunks[0].lower()
+        with self.lock:
+            said = self._say_chunks(dict.fromkeys(chain.from_iterable(split)))
+        return [self._join(text, chunks, said) for text, chunks in zip(texts, split, strict=True)]
+
+    def _join(self, text: str, chunks: list[str], said: dict[str, str | Refusal]) -> str | Refusal:
+        try:
+            ipa = " ".join(filter(None, [said[chunk] for chunk in chunks]))  # type: ignore[misc]
+        except TypeError:  # a refusal among them: seldom, so it is not looked for
+            return self._refuse(text)
+        if not ipa:
+            return Refusal(f"{_shown(text)} has nothing to pronounce: give it letters.")
+        if ipa in self._weak.values() or (self._full and ipa.startswith(self._full)):
+            return self._with_weak_forms(text)
+        return ipa
+
+    def _with_weak_forms(self, text: str) -> str:
+        words = split_words(text)
+        weak = self._weak if len(words) > 1 else {}
+        with self.lock:
+            said = self._say(words)
+        return " ".join(
+            weak.get(word if place else word.lower()) or str(said[word]) for place, word in enumerate(words)
+        )
+
+    def _refuse(self, text: str) -> Refusal:
+        with self.lock:
+            said = self._say(split_words(text))
+        refused = [f"{word!r} ({answer.reason})" for word, answer in said.items() if isinstance(answer, Refusal)]
+        where = "" if text.strip() in said else f" in {_shown(text)}"
+        return Refusal(
+            f"{', '.join(refused)}{where} cannot be pronounced in {self.name}: spell it in that language's script with "
+            "numbers in words, or choose another language or backend."
+        )
+
+    def _say_chunks(self, chunks: Iterable[str]) -> dict[str, str | Refusal]:
+        said, new = dict[str, str | Refusal](), dict[str, list[str]]()
+        for chunk in chunks:
+            answer = self._chunks.get(chunk)
+            if answer is None:
+                new[chunk] = split_words(chunk)
+            else:
+                said[chunk] = answer
+        if new:
+            self._report(new)
+            words = self._say(chain.from_iterable(new.values()))
+            for chunk, parts in new.items():
+                answers = [self._weak.get(word) or words[word] for word in parts]
+                refused = next((answer for answer in answers if isinstance(answer, Refusal)), None)
+                said[chunk] = " ".join(map(str, answers)) if refused is None else refused
+                self._chunks.put(chunk, said[chunk])
+        return said
+
+    def _say(self, words: Iterable[str]) -> dict[str, str | Refusal]:
+        """Word → IPA or refusal; new words go to the engine in one call."""
+        said, new = dict[str, str | Refusal](), list[str]()
+        for word in dict.fromkeys(words):
+            answer = self._words.get(word)
+            if answer is None:
+                foreign = unreadable_letters(word, self._script)
+                if not foreign:
+                    new.append(word)
+                    continue
+                letters = ", ".join(map(repr, foreign))
+                answer = Refusal(f"{letters}: not of the script {self._script}")
+                self._words.put(word, answer)
+            said[word] = answer
+        for word, heard in zip(new, self.engine.pronounce(new) if new else (), strict=True):
+            said[word] = heard if isinstance(heard, Refusal) else _checked(heard)
+            self._words.put(word, said[word])
+        return said
+
+    def _report(self, chunks: Iterable[str]) -> None:
+        new = [sign for sign in unspoken("".join(chunks)) if sign not in self._reported]
+        if new:
+            self._reported.update(new)
+            logger.warning(
+                f"Not spoken in {self.name}: {' '.join(new)}. Symbols and emoji are left out; write them in words to "
+                "have them said."
+            )
 
 
+def _checked(ipa: str) -> str | Refusal:
+    if not ipa:
+        return Refusal("it has no sound")
+    return ipa if is_ipa(ipa) else Refusal(f"the answer {ipa!r} is not all IPA")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:79]}…")
+
+
+class _PassThrough:
+    """IPA, checked and in the tokenizer's spelling."""
+
+    def transcribe(self, texts: Sequence[str]) -> list[str | Refusal]:
+        return [self._check(text) for text in texts]
+
+    def _check(self, text: str) -> str | Refusal:
+        if not is_ipa(text):
+            from .phonetics import unknown_symbols
+
+            signs = ", ".join(f"{unknown.symbol!r} at {unknown.position}" for unknown in unknown_symbols(text))
+            return Refusal(f"{_shown(text)} is not all IPA: {signs}. Write IPA, or convert it with to_ipa first.")
+        ipa = respell(text)
+        if not any(map(_LETTER.match, ipa)):
+            return Refusal(f"{_shown(text)} has nothing to pronounce: give it a consonant or a vowel.")
+        return ipa
+
+
+_LETTER = re.compile(r"[^\W\d_ˈˌːˑʼʰʷʲˠˤˀᶣⁿˡᶿˣ˞˭ꜜꜛ]")
+_pass_through = _PassThrough()
 _pronouncers: dict[tuple[str, str], _Pronouncer] = {}
 _pronouncers_lock = threading.Lock()
 
@@ -73,7 +248,8 @@ def _renew_locks() -> None:
     global _pronouncers_lock  # noqa: PLW0603
     _pronouncers_lock = threading.Lock()
     for pronouncer in _pronouncers.values():
-        pronouncer._lock = threading.Lock()
+        pronouncer.lock = threading.Lock()
+    renew_locks()
 
 
 if hasattr(os, "register_at_fork"):
@@ -84,13 +260,12 @@ def _pronouncer(language: str, backend: str) -> _Pronouncer:
     with _pronouncers_lock:
         if (language, backend) not in _pronouncers:
             try:
-                engine: _Engine = EspeakEngine(language) if backend == "espeak" else EpitranEngine(language)
+                _pronouncers[language, backend] = _Pronouncer(language, backend)
             except ImportError as error:
                 raise MissingBackendError(
                     f"Pronouncing {language} takes the {backend} backend, which is not installed ({error}): "
                     f"{_INSTALL[backend]}"
                 ) from error
-            _pronouncers[language, backend] = _Pronouncer(engine)
         return _pronouncers[language, backend]
 
 
@@ -99,14 +274,17 @@ class Transcriber:
 
     Words are transcribed one at a time and remembered, so a text costs little when its words are known, and a word
     sounds the same in every text. The price: nothing is heard across word borders (no liaison, no weak forms but that
-    of the English "a"). espeak-ng's stress mark stands before the stressed vowel, not before its syllable. A letter
-    that epitran has no rule for stays as it is, and fails only if it is no sign of the IPA.
+    of the English "a"). espeak-ng's stress mark stands before the stressed vowel, not before its syllable.
+
+    Punctuation is not spoken; symbols and emoji are not either, and each is named once in a warning. A word with a
+    letter of another script, or one that the backend has no rule for, is an error: nothing is guessed. The rules are in
+    the module `words`.
 
     Holds no engine, so it can be pickled and forked; threads may share it.
 
     Attributes:
         language: As epitran names it: ISO 639-3, a dash, ISO 15924.
-        backend: `"espeak"` or `"epitran"`.
+        backend: `"espeak"`, `"epitran"`, `"lexicon"` or `"ipa"`.
     """
 
     def __init__(self, language: str, backend: str) -> None:
@@ -118,61 +296,61 @@ class Transcriber:
 
     @property
     def version(self) -> str:
-        """The engine's name and version, e.g. `"espeak-ng 1.52.0 (phonemizer 3.4.0)"`."""
-        return _pronouncer(self.language, self.backend).engine.version
+        """The engine's name and version, e.g. `"espeak-ng 1.52.0 (phonemizer 3.4.0)"`; of `"ipa"`, that name only."""
+        return "ipa" if self.backend == "ipa" else _pronouncer(self.language, self.backend).engine.version
 
     def transcribe(self, texts: Sequence[str]) -> list[str]:
-        """One IPA string for each text, its words parted by single spaces. Punctuation and emoji are dropped.
+        """One IPA string for each text, its words parted by single spaces.
 
         Raises:
             TypeError: If `texts` is one string, or holds something that is not a string.
             TranscriptionError: If a text has nothing to pronounce, or a word that the backend cannot say.
             MissingBackendError: If the backend is not installed.
         """
+        said = []
+        for index, answer in enumerate(self.transcribe_each(texts)):
+            if isinstance(answer, TranscriptionError):
+                raise TranscriptionError(f"texts[{index}]: {answer}") if len(texts) > 1 else answer
+            said.append(answer)
+        return said
+
+    def transcribe_each(self, texts: Sequence[str]) -> list[str | TranscriptionError]:
+        """As `transcribe`, but a text that cannot be said gets its error, and the others their IPA.
+
+        Raises:
+            TypeError: If `texts` is one string, or holds something that is not a string.
+            MissingBackendError: If the backend is not installed.
+        """
         if isinstance(texts, str):
             raise TypeError(f"transcribe takes a list of texts, not one str: write transcribe([{texts!r}]).")
-        spelled = [self._words(index, text) for index, text in enumerate(texts)]
-        pronouncer = _pronouncer(self.language, self.backend)
-        said = pronouncer.pronounce(word for words in spelled for word in words)
-        return [self._join(index, words, said) for index, words in enumerate(spelled)]
-
-    def _words(self, index: int, text: str) -> list[str]:
-        if not isinstance(text, str):
-            raise TypeError(f"Text {index} is of type {type(text).__name__}: transcribe takes a list of str.")
-        words = split_words(text)
-        if not words:
-            raise TranscriptionError(f"Text {index}, {text!r}, has nothing to pronounce: give it letters.")
-        script = self.language.split("-")[1]
-        for word in words:
-            if not is_readable(word, script):
-                raise self._cannot_say(index, word)
-        return words
-
-    def _join(self, index: int, words: list[str], said: dict[str, str | None]) -> str:
-        weak = _WEAK_FORMS.get(self.language, {}) if len(words) > 1 else {}
-        sounds = []
-        for place, word in enumerate(words):
-            ipa = weak.get(word if place else word.lower()) or said[word]
-            if ipa is None:
-                raise self._cannot_say(index, word)
-            sounds.append(ipa)
-        return " ".join(sounds)
-
-    def _cannot_say(self, index: int, word: str) -> TranscriptionError:
-        return TranscriptionError(
-            f"The word {word!r} in text {index} cannot be pronounced in {self.language} by {self.backend}: "
-            "spell it in that language's script with numbers in words, or choose another language."
-        )
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"Text {index} is of type {type(text).__name__}: transcribe takes a list of str.")
+        speaker = _pass_through if self.backend == "ipa" else _pronouncer(self.language, self.backend)
+        answers: list[str | TranscriptionError] = []
+        for start in range(0, len(texts), _TOGETHER):
+            answers += [
+                TranscriptionError(answer.reason) if isinstance(answer, Refusal) else answer
+                for answer in speaker.transcribe(texts[start : start + _TOGETHER])
+            ]
+        return answers
 
 
 def languages() -> dict[str, tuple[str, ...]]:
-    """Language → the backends that can pronounce it, the one that `"auto"` takes first; sorted by name."""
+    """Language → the backends that can pronounce it, the one that `"auto"` takes first; sorted by name.
+
+    Not `"ipa"`, which takes any language. What is listed need not be installed: only epitran's English is listed where
+    the program that it runs is found, and it comes last.
+    """
     rules = epitran_languages()
     found = {}
     for language in sorted(rules | VOICES.keys()):
         backends = [name for name, known in (("epitran", rules), ("espeak", VOICES)) if language in known]
-        # epitran's English wants a flite binary that pip cannot bring.
-        found[language] = tuple(reversed(backends)) if language == "eng-Latn" else tuple(backends)
+        if language in _GAPS:
+            backends.reverse()
+        if language in LEXICON_LANGUAGES:
+            backends.insert(1, "lexicon")
+        found[language] = tuple(backends)
     return found
 
 
@@ -181,14 +359,19 @@ def get_transcriber(language: str, backend: str = "auto") -> Transcriber:
 
     Args:
         language: ISO 639-3, a dash, ISO 15924, such as `"eng-Latn"`; `languages()` lists them.
-        backend: `"espeak"`, `"epitran"`, or `"auto"`: epitran where it has rules, else espeak; English: espeak.
+        backend: `"espeak"`, `"epitran"`, `"lexicon"` (English by the CMU dictionary), `"ipa"` (the texts are IPA
+            already, in whatever language), or `"auto"`: epitran where its rules cover the language's common words,
+            else espeak; English: espeak. What is installed does not change the choice.
 
     Raises:
         ValueError: If there is no such backend.
-        UnknownLanguageError: If the backend, or with `"auto"` neither, has the language.
+        UnknownLanguageError: If the backend, or with `"auto"` none, has the language.
     """
     if backend not in ("auto", *BACKENDS):
-        raise ValueError(f"There is no transcription backend {backend!r}: choose 'auto', 'espeak' or 'epitran'.")
+        choices = ", ".join(map(repr, BACKENDS))
+        raise ValueError(f"There is no transcription backend {backend!r}: choose one of 'auto', {choices}.")
+    if backend == "ipa":
+        return Transcriber(language, backend)
     known = {code: names for code, names in languages().items() if backend in ("auto", *names)}
     if language not in known:
         raise UnknownLanguageError(_unknown_language(language, backend, list(known)))

@@ -1,4 +1,17 @@
-"""Text → the words to be pronounced, and whether a word is written in the script a language is read in."""
+"""Text → the words to be pronounced, and what of a text is not pronounced.
+
+What counts as a word is the same in every language and for every backend:
+
+- White space parts words, and so do hyphens, dashes, slashes and all other punctuation: `well-known` is two words. An
+  apostrophe inside a word stays (`don't`), and so do the point and the comma inside a number (`3.5`, `1,000`).
+- Punctuation is not spoken. An abbreviation thus loses its point, and is read as the backend reads its letters: `Dr.`
+  is the word `Dr`, `U.S.` the words `U` and `S`.
+- Symbols (`%`, `&`, `€`, `+`) and emoji are not spoken either, but they stand for words: `unspoken` names them.
+- An address, a hashtag or a handle is the words that its punctuation leaves: `https://a.org/b` is `https a org b`,
+  `me@a.org` is `me a org`, and `#NoFilter` is the one word `NoFilter`.
+- Digits stay in their word, and the backend says them or refuses them.
+- A letter of another script than the language's makes its word unreadable: `unreadable_letters` names it.
+"""
 
 import re
 import unicodedata
@@ -21,15 +34,17 @@ _SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
     "Hans": ("CJK",),
     "Hant": ("CJK",),
     "Hebr": ("HEBREW",),
-    "Hira": ("HIRAGANA", "KATAKANA-HIRAGANA"),
-    "Kana": ("KATAKANA",),
+    # Either kana may be mixed with the other; the backends that know one alone get it in that one.
+    "Hira": ("HIRAGANA", "KATAKANA"),
+    "Kana": ("HIRAGANA", "KATAKANA"),
     "Khmr": ("KHMER",),
     "Knda": ("KANNADA",),
     "Laoo": ("LAO",),
-    "Latn": ("LATIN", "FULLWIDTH LATIN", "FEMININE ORDINAL", "MASCULINE ORDINAL", "MODIFIER LETTER"),
+    "Latn": ("LATIN", "FULLWIDTH LATIN", "FEMININE ORDINAL", "MASCULINE ORDINAL"),
     "Mlym": ("MALAYALAM",),
     "Mymr": ("MYANMAR",),
     "Orya": ("ORIYA",),
+    "Shaw": ("SHAVIAN",),
     "Sinh": ("SINHALA",),
     "Syrc": ("SYRIAC",),
     "Taml": ("TAMIL",),
@@ -38,7 +53,8 @@ _SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 _KEPT = frozenset("'.,\u200c\u200d")  # apostrophe, and . , inside numbers; joiners shape Persian and Indic words
-_DROPPED = frozenset("\u00ad\u200e\u200f\u2060\ufeff")  # invisible inside a word
+_DROPPED = frozenset("\u00ad\u200e\u200f\u2060\u20e3\ufeff")  # invisible inside a word, and the keycap around a digit
+_SPOKEN_PUNCTUATION = frozenset("%‰‱&§¶٪")  # Unicode calls them punctuation, readers say a word
 
 
 class _Separators(dict[int, int | str | None]):
@@ -63,11 +79,7 @@ _NOT_IN_NUMBER = re.compile(r"(?<!\d)[.,]|[.,](?!\d)")
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text, in NFC, without punctuation, symbols and emoji.
-
-    Hyphens and dashes part words, an apostrophe inside a word stays (`don't`), as do the point and comma inside a
-    number (`3.5`).
-    """
+    """The words of a text, in NFC, without punctuation, symbols and emoji."""
     spaced = unicodedata.normalize("NFC", text).translate(_SEPARATORS)
     if "." in spaced or "," in spaced:
         spaced = _NOT_IN_NUMBER.sub(" ", spaced)
@@ -75,13 +87,24 @@ def split_words(text: str) -> list[str]:
     return [word for word in words if any(sign.isalnum() for sign in word)]
 
 
+def unspoken(text: str) -> list[str]:
+    """The signs of a text that stand for words and are not pronounced, symbols and emoji; each once, in their order."""
+    return list(dict.fromkeys(sign for sign in text if not sign.isalnum() and _is_symbol(sign)))
+
+
+def _is_symbol(sign: str) -> bool:
+    return unicodedata.category(sign)[0] == "S" or sign in _SPOKEN_PUNCTUATION
+
+
 @lru_cache(maxsize=65536)
 def _is_written_in(sign: str, script: str) -> bool:
     if not sign.isalpha():
         return True  # digits and marks belong to no one script
-    return unicodedata.name(sign, "").startswith(_SCRIPT_NAMES[script])
+    return unicodedata.name(sign, "").startswith((*_SCRIPT_NAMES[script], "MODIFIER LETTER"))
 
 
-def is_readable(word: str, script: str) -> bool:
-    """Whether every letter of the word is of the script (ISO 15924); an unlisted script accepts every letter."""
-    return script not in _SCRIPT_NAMES or all(_is_written_in(sign, script) for sign in word)
+def unreadable_letters(word: str, script: str) -> list[str]:
+    """The letters of the word that are not of the script (ISO 15924); an unlisted script accepts every letter."""
+    if script not in _SCRIPT_NAMES:
+        return []
+    return list(dict.fromkeys(sign for sign in word if not _is_written_in(sign, script)))

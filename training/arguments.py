@@ -1,10 +1,11 @@
 """What a distillation run can be told: dataclasses, read from YAML, checked before anything loads."""
 
 import difflib
+import importlib.util
 import json
 import types
 import typing
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ import yaml
 from huggingface_hub.dataclasses import strict
 
 FeatureSet = Literal["panphon", "ipa_chart", "learned"]
+TERMS = ("cosine", "mse", "contrastive", "relational")
+TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
 class ArgumentsError(ValueError):
@@ -23,19 +26,26 @@ class ArgumentsError(ValueError):
 class StudentArguments:
     """The pronunciation tower's shape; its projection has the teacher's width.
 
+    `preset` is `tiny`, `small` or `base` (the shape of the teacher's text tower); what of `hidden_size`,
+    `intermediate_size`, `num_hidden_layers` and `num_attention_heads` is given goes before it. `init_from_text_tower`
+    starts with the teacher's blocks where shapes fit. `hidden_act` is `gelu` where it is not given; of `base`, and of
+    copied blocks, the teacher's.
+
     `query_key_gain` multiplies CLIP's initial query and key weights: so small a tower learns which phonemes are
     neighbours sooner when its attention does not start out even.
     """
 
     feature_set: FeatureSet = "panphon"
     learned_residual: bool = False
-    hidden_size: int = 256
-    intermediate_size: int = 1024
-    num_hidden_layers: int = 3
-    num_attention_heads: int = 4
+    preset: Literal["tiny", "small", "base"] = "small"
+    hidden_size: int | None = None
+    intermediate_size: int | None = None
+    num_hidden_layers: int | None = None
+    num_attention_heads: int | None = None
     max_position_embeddings: int = 256
     pooling: Literal["mean", "eos", "bos"] = "mean"
-    hidden_act: str = "gelu"
+    hidden_act: str | None = None
+    init_from_text_tower: bool = False
     query_key_gain: float = 3.0
 
 
@@ -70,7 +80,8 @@ class DataArguments:
 
     An entry of `train` is a path, or a mapping with the keys of `SourceArguments` for what differs from the rest here.
     `held_out` names a file of IPA words, one a line, that training never hears: rows that say one are set aside, and
-    noise makes none.
+    noise makes none. What the run is evaluated on while it trains is either in files of its own (`eval`, as `train`) or
+    a share of the texts (`eval_share`), chosen by a hash of the text, with all rows that have it.
     """
 
     train: list[str | dict[str, Any]] = field(default_factory=list)
@@ -83,6 +94,8 @@ class DataArguments:
     transcriber: str = "auto"
     template: str = "{}"
     held_out: str | None = None
+    eval: list[str | dict[str, Any]] = field(default_factory=list)
+    eval_share: float = 0.0
 
     def sources(self) -> list[SourceArguments]:
         """The entries of `train`, each whole. Raises `ArgumentsError`."""
@@ -96,6 +109,10 @@ class DataArguments:
             for index, one in enumerate(self.train)
         ]
 
+    def for_evaluation(self) -> "DataArguments":
+        """The same of the files to evaluate on, where the held-out words may be asked for."""
+        return replace(self, train=self.eval, eval=[], held_out=None)
+
 
 _SOURCE_KEYS = {one.name for one in fields(SourceArguments)}
 
@@ -108,6 +125,8 @@ class ObjectiveArguments:
     cosine: float = 1.0
     mse: float = 1.0
     contrastive: float = 1.0
+    relational: float = 0.0
+    symmetric: bool = False
     temperature: float = 0.05
     centre: bool = True
     extra_negatives: int = 2048
@@ -118,7 +137,7 @@ class ObjectiveArguments:
 class AugmentationArguments:
     """Phonetic noise while training; see `ipaclip.training.augmentation`.
 
-    Rates are means per phoneme.
+    Rates are means per phoneme. Over the first `ramp` of the steps they rise from 0 to what is given here.
     """
 
     substitution: float = 0.15
@@ -127,24 +146,38 @@ class AugmentationArguments:
     insertion: float = 0.0
     stress: float = 0.1
     clean: float = 0.2
+    ramp: float = 0.0
     inventory: list[str] | None = None
 
 
 @strict
 @dataclass
 class LoopArguments:
-    """How long, how fast, how often."""
+    """How long, how fast, how often.
+
+    A batch has `batch_size` rows or, if given, `tokens_per_batch` padded tokens, over all processes together; a step
+    takes `accumulation` of them. `ema` is the decay of a running mean of the weights, which is then what is evaluated
+    and saved.
+    """
 
     steps: int = 2000
     batch_size: int = 32
+    tokens_per_batch: int | None = None
+    accumulation: int = 1
     learning_rate: float = 4e-4
     final_learning_rate: float = 0.0
     weight_decay: float = 0.05
     warmup: float = 0.05
     max_grad_norm: float = 1.0
+    ema: float | None = None
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     gradient_checkpointing: bool = False
+    compile: bool = False
     log_every: int = 50
+    trackers: list[str] = field(default_factory=list)
+    evaluate_every: int = 500
+    best_metric: Literal["recall", "cosine", "mse"] = "recall"
+    keep_best: bool = True
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
     seed: int = 0
@@ -161,6 +194,7 @@ class DistillationArguments:
     resume: bool = False
     save_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     cache_dir: str = "~/.cache/ipaclip"
+    target_precision: Literal["float32", "float16"] = "float32"
     student: StudentArguments = field(default_factory=StudentArguments)
     data: DataArguments = field(default_factory=DataArguments)
     objective: ObjectiveArguments = field(default_factory=ObjectiveArguments)
@@ -248,38 +282,73 @@ def _convert(hint: Any, value: Any) -> Any:
 
 def _check(arguments: DistillationArguments) -> None:
     """What the types cannot say."""
-    ranges = {
-        "loop.steps": (arguments.loop.steps, 1, None), "loop.batch_size": (arguments.loop.batch_size, 2, None),
-        "loop.learning_rate": (arguments.loop.learning_rate, 0, None), "loop.warmup": (arguments.loop.warmup, 0, 1),
-        "loop.log_every": (arguments.loop.log_every, 1, None),
-        "loop.checkpoint_every": (arguments.loop.checkpoint_every, 1, None),
-        "loop.keep_checkpoints": (arguments.loop.keep_checkpoints, 1, None),
+    loop, objective, data = arguments.loop, arguments.objective, arguments.data
+    for key, (value, low, high) in _ranges(arguments).items():
+        if value is not None and not (value >= low and (high is None or value <= high)):
+            limits = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise ArgumentsError(f"{key} is {value}: it must be {limits}")
+    if not data.train:
+        raise ArgumentsError("data.train is empty: name at least one file of rows (JSONL, CSV or TXT)")
+    if data.eval and data.eval_share:
+        raise ArgumentsError("data.eval and data.eval_share are both given: evaluate on files or on a share, not both")
+    if not any(getattr(objective, name) for name in TERMS):
+        raise ArgumentsError(f"objective: every weight is 0; give one of {', '.join(TERMS)} a positive weight")
+    for source in [*data.sources(), *data.for_evaluation().sources()]:
+        if source.template.count("{}") != 1:
+            raise ArgumentsError(f"data.template is {source.template!r}: it must hold {{}} once, for the text")
+        if not 0 < source.weight < float("inf"):
+            raise ArgumentsError(f"data.train: the weight of {source.path} is {source.weight}: it must be positive")
+    _check_shape(arguments.student)
+    positions = arguments.student.max_position_embeddings
+    if loop.tokens_per_batch is not None and loop.tokens_per_batch < 2 * positions:
+        raise ArgumentsError(
+            f"loop.tokens_per_batch is {loop.tokens_per_batch}: it must be at least {2 * positions}, two sequences of "
+            "student.max_position_embeddings tokens"
+        )
+    for tracker in loop.trackers:
+        _check_tracker(tracker)
+
+
+def _check_shape(student: StudentArguments) -> None:
+    """What can be said without the teacher; `ipaclip.training.student` checks the rest."""
+    for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"):
+        if (getattr(student, name) or 1) < 1:
+            raise ArgumentsError(f"student.{name} is {getattr(student, name)}: it must be at least 1")
+    if student.hidden_size and student.num_attention_heads and student.hidden_size % student.num_attention_heads:
+        raise ArgumentsError("student.num_attention_heads must divide student.hidden_size")
+
+
+def _ranges(arguments: DistillationArguments) -> dict[str, tuple[float | None, float, float | None]]:
+    """`(value, least, most)` of each number that has limits."""
+    loop = arguments.loop
+    ranges: dict[str, tuple[float | None, float, float | None]] = {
+        "loop.steps": (loop.steps, 1, None), "loop.batch_size": (loop.batch_size, 2, None),
+        "loop.accumulation": (loop.accumulation, 1, None), "loop.learning_rate": (loop.learning_rate, 0, None),
+        "loop.warmup": (loop.warmup, 0, 1), "loop.ema": (loop.ema, 0, 1 - 1e-9),
+        "loop.max_grad_norm": (loop.max_grad_norm, 1e-9, None), "loop.log_every": (loop.log_every, 1, None),
+        "loop.evaluate_every": (loop.evaluate_every, 1, None),
+        "loop.checkpoint_every": (loop.checkpoint_every, 1, None),
+        "loop.keep_checkpoints": (loop.keep_checkpoints, 1, None), "loop.seed": (loop.seed, 0, None),
+        "data.eval_share": (arguments.data.eval_share, 0, 0.9),
         "student.query_key_gain": (arguments.student.query_key_gain, 1e-3, None),
         "objective.temperature": (arguments.objective.temperature, 1e-4, None),
         "objective.extra_negatives": (arguments.objective.extra_negatives, 0, None),
         "augmentation.nearest": (arguments.augmentation.nearest, 1, None),
     }  # fmt: skip
-    for name in ("cosine", "mse", "contrastive"):
+    for name in TERMS:
         ranges[f"objective.{name}"] = (getattr(arguments.objective, name), 0, None)
-    for name in ("substitution", "deletion", "insertion", "stress", "clean"):
+    for name in ("substitution", "deletion", "insertion", "stress", "clean", "ramp"):
         ranges[f"augmentation.{name}"] = (getattr(arguments.augmentation, name), 0, 1)
-    for key, (value, low, high) in ranges.items():
-        if value < low or (high is not None and value > high):
-            limits = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise ArgumentsError(f"{key} is {value}: it must be {limits}")
-    if not arguments.data.train:
-        raise ArgumentsError("data.train is empty: name at least one file of rows (JSONL, CSV or TXT)")
-    if arguments.objective.cosine == arguments.objective.mse == arguments.objective.contrastive == 0:
-        raise ArgumentsError("objective: every weight is 0; give cosine, mse or contrastive a positive weight")
-    for source in arguments.data.sources():
-        if source.template.count("{}") != 1:
-            raise ArgumentsError(f"data.template is {source.template!r}: it must hold {{}} once, for the text")
-        if not 0 < source.weight < float("inf"):
-            raise ArgumentsError(f"data.train: the weight of {source.path} is {source.weight}: it must be positive")
-    if arguments.student.hidden_size % arguments.student.num_attention_heads:
-        raise ArgumentsError("student.num_attention_heads must divide student.hidden_size")
+    return ranges
 
 
-def dump(arguments: DistillationArguments, path: Path) -> None:
-    """Writes the resolved arguments as JSON."""
-    path.write_text(json.dumps(arguments.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def _check_tracker(name: str) -> None:
+    if name not in TRACKERS:
+        raise ArgumentsError(f"loop.trackers: {name!r} is none of {', '.join(TRACKERS)} (log.jsonl is always written)")
+    if importlib.util.find_spec(name) is None:
+        raise ArgumentsError(f"loop.trackers: {name} is not installed: pip install {name}")
+
+
+def as_json(arguments: DistillationArguments) -> str:
+    """The resolved arguments."""
+    return json.dumps(arguments.to_dict(), indent=2, ensure_ascii=False) + "\n"

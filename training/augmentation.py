@@ -38,32 +38,90 @@ class PhoneticAugmentation:
             nearest = [ids[other] for other in neighbours[: arguments.nearest]]
             if nearest:
                 self.near[ids[segment]] = np.resize(nearest, arguments.nearest)
+        self.is_stress = np.zeros(size, dtype=bool)
+        self.is_stress[held_out.stress] = True
 
-    def __call__(self, phonemes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Noisy copy of one sequence of ids, `<s>` and `</s>` kept; its length may change by dropping and adding."""
-        level = 0.0 if rng.random() < self.arguments.clean else 2.0 * rng.random()
-        if level == 0.0:
-            return phonemes
-        noisy = [self._noisy_word(word, level, rng) for word in self.held_out.split(phonemes)]
-        return np.concatenate([phonemes[:1], *noisy, phonemes[-1:]])
+    def __call__(self, phonemes: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
+        """Noisy copy of one sequence of ids, `<s>` and `</s>` kept; its length may change by dropping and adding.
 
-    def _noisy_word(self, word: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-        noise = rng.random((4, len(word)))
+        All rates are multiplied by `strength`.
+        """
+        return self.batch([phonemes], rng, strength)[0]
+
+    def batch(
+        self, sequences: Sequence[np.ndarray], rng: np.random.Generator, strength: float = 1.0
+    ) -> list[np.ndarray]:
+        """The same of many sequences: only the drawing is done one by one, all else on all at once."""
+        lengths = np.array([len(ids) - 2 for ids in sequences])
+        flat = np.concatenate([ids[1:-1] for ids in sequences])
+        starts = flat == self.held_out.boundary
+        ends = np.cumsum(lengths)
+        starts[(ends - lengths)[lengths > 0]] = True
+        level, noise, choice = self._draw(flat, ends, np.flatnonzero(starts), rng, strength)
+        if not level.any():
+            return list(sequences)
+        word = np.cumsum(starts) - 1
+        result, times = self._change(flat, word, level, noise, choice)
+        noisy = self._repeat(result, times, rng)
+        of_word = np.bincount(word, times).astype(np.int64)
+        if self.held_out:
+            changed = np.unique(word[(result != flat) | (times != 1)])
+            noisy, of_word = self._take_back(flat, np.flatnonzero(starts), noisy, of_word, changed)
+        owner = np.repeat(np.arange(len(sequences)), lengths)[starts]
+        parts = np.split(noisy, np.cumsum(np.bincount(owner, of_word, len(sequences)).astype(np.int64))[:-1])
+        return [np.concatenate([ids[:1], part, ids[-1:]]) for ids, part in zip(sequences, parts, strict=True)]
+
+    def _draw(
+        self, flat: np.ndarray, ends: np.ndarray, starts: np.ndarray, rng: np.random.Generator, strength: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each phoneme a level, four numbers from 0 to 1 to hold against rates, and a choice of neighbour."""
+        level, noise = np.zeros(len(flat)), np.ones((4, len(flat)))
+        choice = np.zeros(len(flat), dtype=np.int64)
+        bounds, first = [*starts.tolist(), len(flat)], 0
+        for end in ends.tolist():
+            mine = 0.0 if rng.random() < self.arguments.clean else 2.0 * rng.random() * strength
+            while bounds[first] < end:
+                if mine:
+                    here = slice(bounds[first], bounds[first + 1])
+                    count = here.stop - here.start
+                    level[here], noise[:, here] = mine, rng.random((4, count))
+                    choice[here] = rng.integers(0, self.arguments.nearest, count)
+                first += 1
+        return level, noise, choice
+
+    def _change(
+        self, flat: np.ndarray, word: np.ndarray, level: np.ndarray, noise: np.ndarray, choice: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What each phoneme becomes, and how often it is there: 0, 1 or 2. No word loses all its segments."""
         rates = self.arguments
-        swappable = self.near[word, 0] >= 0
+        swappable = self.near[flat, 0] >= 0
         swapped = swappable & (noise[0] < level * rates.substitution)
-        near = self.near[word, rng.integers(0, rates.nearest, len(word))]
-        result = np.where(swapped, near, word)
+        result = np.where(swapped, self.near[flat, choice], flat)
         keep = ~(swappable & (noise[1] < level * rates.deletion))
-        keep &= ~(np.isin(word, self.held_out.stress) & (noise[2] < level * rates.stress))
-        if swappable.sum() > 1 and not (keep & swappable).any():
-            keep |= swappable
+        keep &= ~(self.is_stress[flat] & (noise[2] < level * rates.stress))
+        emptied = (np.bincount(word, swappable) > 1) & (np.bincount(word, keep & swappable) == 0)
+        keep |= swappable & emptied[word]
         doubled = keep & swappable & (noise[3] < level * rates.insertion)
-        result = np.repeat(result, keep.astype(np.int64) + doubled)
-        if doubled.any():
-            result = self._vary_doubles(result, np.cumsum(keep.astype(np.int64) + doubled)[doubled] - 1, rng)
-        return word if self.held_out.holds(result) else result
+        return result, keep.astype(np.int64) + doubled
 
-    def _vary_doubles(self, ids: np.ndarray, added: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        ids[added] = self.near[ids[added], rng.integers(0, self.arguments.nearest, len(added))]
-        return ids
+    def _repeat(self, result: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Each phoneme so often; the second of two becomes a neighbour of the first."""
+        noisy = np.repeat(result, times)
+        added = np.cumsum(times)[times == 2] - 1
+        if len(added):
+            noisy[added] = self.near[noisy[added], rng.integers(0, self.arguments.nearest, len(added))]
+        return noisy
+
+    def _take_back(
+        self, flat: np.ndarray, starts: np.ndarray, noisy: np.ndarray, of_word: np.ndarray, changed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Words that became held-out ones are again what they were."""
+        ends = np.cumsum(of_word)
+        spans = ((number, slice(ends[number] - of_word[number], ends[number])) for number in changed)
+        bad = [number for number, span in spans if self.held_out.holds(noisy[span])]
+        if not bad:
+            return noisy, of_word
+        before, words = np.split(flat, starts[1:]), np.split(noisy, ends[:-1])
+        for number in bad:
+            words[number] = before[number]
+        return np.concatenate(words), np.array([len(word) for word in words])

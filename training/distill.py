@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +16,9 @@ def distill(config: str | Path, overrides: Sequence[str] = ()) -> Path:
     Raises `ipaclip.training.arguments.ArgumentsError` (a `ValueError`) before anything heavy loads if it cannot be run.
     """
     arguments = DistillationArguments.from_file(config, overrides)
-    from .distillation import Distillation
+    from .distillation import distil
 
-    return Distillation(arguments).run()
+    return distil(arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("config", help="YAML or JSON file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as loop.steps=100")
     given = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # Of several processes, all warn and the first one tells.
+    level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     try:
         directory = distill(given.config, given.overrides)
     except (ValueError, OSError, ImportError) as error:

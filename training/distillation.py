@@ -1,62 +1,60 @@
 """The run itself: a frozen teacher, a pronunciation tower that learns to say what the teacher reads."""
 
-import json
+import hashlib
 import logging
-import math
+import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from ipaclip import IPAClipModel, IPAClipPronunciationModelWithProjection
+from accelerate.utils import InitProcessGroupKwargs, set_seed
 from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
-from tqdm.auto import tqdm
 
-from .arguments import ArgumentsError, DistillationArguments, LoopArguments, dump
+from .arguments import DistillationArguments, as_json
 from .augmentation import PhoneticAugmentation
-from .batching import epoch_batches
-from .checkpoints import Progress, load_checkpoint, remove_checkpoints, save_checkpoint
+from .batches import Batch, BatchMaker, Preparation, Step
+from .batching import EpochBatches, epoch_batches
+from .checkpoints import Progress, Trained, load_checkpoint, remove_checkpoints, save_checkpoint
 from .data import load_data
+from .evaluation_rows import choose_rows
+from .failure import LossWatch
+from .folder import ARGUMENTS_FILE, FolderLock, is_finished, prepare_output_dir
 from .held_out import HeldOutWords
+from .interruption import Interruption
 from .objective import DistillationObjective
-from .output import save_result
-from .prepared import TrainingData
-from .teacher import Teacher, cached_targets
+from .optimisation import WeightAverage, build_optimizer
+from .output import save_result, write_text
+from .processes import build_accelerator, gather_with_gradients
+from .row_targets import RowTargets
+from .run_log import Meter, RunLog, memory
+from .schedule import learning_rate, noise_strength
+from .student import build_student, student_config
+from .targets import TargetCache, Targets
+from .teachers import load_teacher
+from .validation import BEST_FOLDER, Validator, is_better, load_best, save_best
 
 logger = logging.getLogger(__name__)
 
-ARGUMENTS_FILE = "distillation.json"
-LOG_FILE = "log.jsonl"
+# Others wait while the main process asks the teacher for every target.
+PATIENCE = timedelta(days=1)
 
 
-@dataclass
-class Targets:
-    """The teacher's embeddings `(texts, dim)` of all different texts, which one each row has, mean and variance."""
-
-    embeddings: np.ndarray
-    of_row: np.ndarray
-    mean: torch.Tensor
-    variance: float
-
-    @property
-    def scale(self) -> float:
-        """Standard deviation of one dimension: what CLIP's initialisation takes to be 1."""
-        return math.sqrt(self.variance / len(self.mean))
-
-    @classmethod
-    def of(cls, data: TrainingData, teacher: Teacher, cache_dir: Path) -> "Targets":
-        embeddings = cached_targets(teacher, data.texts, cache_dir / "targets")
-        mean = embeddings.mean(0, dtype=np.float64)
-        variance = float(np.square(embeddings - mean).sum(-1).mean())
-        return cls(embeddings, data.text_of_row, torch.from_numpy(mean).float(), variance)
+def distil(arguments: DistillationArguments) -> Path:
+    """Trains, saves, and returns the checkpoint's directory; a run that is finished already is not done again."""
+    if is_finished(arguments):
+        logger.info("%s holds this run's finished model: nothing to do", arguments.output_dir)
+        return Path(arguments.output_dir)
+    return Distillation(arguments).run()
 
 
 class Distillation:
-    """Distils a pronunciation tower from a CLIP's text tower.
+    """Distils a pronunciation tower from a frozen text encoder.
 
     `Distillation(arguments).run()` trains and saves; everything that is decided before the first step is an attribute.
     Batches and noise are pure functions of seed, epoch and batch, so that a resumed run is the uninterrupted one.
@@ -64,238 +62,285 @@ class Distillation:
 
     def __init__(self, arguments: DistillationArguments) -> None:
         self.arguments = arguments
-        self.output_dir = prepare_output_dir(arguments)
+        self.output_dir = Path(arguments.output_dir)
+        self.lock: FolderLock | None = None
         if arguments.loop.num_threads:
             torch.set_num_threads(arguments.loop.num_threads)
-        self.accelerator = Accelerator(mixed_precision=arguments.loop.mixed_precision)
-        set_seed(arguments.loop.seed)
+        self.accelerator = build_accelerator(
+            mixed_precision=arguments.loop.mixed_precision,
+            log_with=cast(Any, arguments.loop.trackers) or None,
+            project_dir=arguments.output_dir,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+        )
+        if self.accelerator.is_main_process:
+            prepare_output_dir(arguments)
+            self.lock = FolderLock(self.output_dir)
+        try:
+            self.accelerator.wait_for_everyone()
+            set_seed(arguments.loop.seed)
+            self._load()
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _load(self) -> None:
+        """All that is needed before the first step."""
+        arguments, accelerator = self.arguments, self.accelerator
         self.tokenizer = IPATokenizer.build(max_length=arguments.student.max_position_embeddings)
         cache_dir = Path(arguments.cache_dir).expanduser()
-        self.data = load_data(
-            arguments.data,
-            self.tokenizer,
-            arguments.student.max_position_embeddings,
-            self.output_dir,
-            cache_dir / "rows",
+        positions = arguments.student.max_position_embeddings
+        self.data = load_data(arguments.data, self.tokenizer, positions, self.output_dir, cache_dir / "rows")
+        self.teacher = load_teacher(arguments.teacher).to(accelerator.device)
+        table = phoneme_feature_table(self.tokenizer, arguments.student.feature_set)
+        config = student_config(arguments.student, self.teacher, len(self.tokenizer), table.shape[1])
+        self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)
+        with accelerator.main_process_first():
+            self.targets = RowTargets.of(self.data, self.cache)
+        self.row_weights, self.held_out = choose_rows(
+            arguments,
+            self.data,
+            self.targets.embeddings,
+            tokenizer=self.tokenizer,
+            cache_dir=cache_dir / "rows",
+            teach=self._teach,
         )
-        self.teacher = Teacher.load(arguments.teacher)
-        self.teacher.model.to(self.accelerator.device)
-        self.targets = Targets.of(self.data, self.teacher, cache_dir)
-        self.ipaclip = self._build_model()
-        self.augmentation = self._build_augmentation()
-        self.objective = DistillationObjective(
-            arguments.objective, self.targets.mean.to(self.accelerator.device), self.targets.variance
-        )
+        self.teacher.to("cpu")
+        self.tower = build_student(
+            config, table, mean=self.targets.mean, scale=self.targets.scale,
+            query_key_gain=arguments.student.query_key_gain,
+            text_tower_of=self.teacher if arguments.student.init_from_text_tower else None,
+        )  # fmt: skip
+        mean, variance = self.targets.mean.to(accelerator.device), self.targets.variance
+        self.objective = DistillationObjective(arguments.objective, mean, variance)
+        self.batches = self._build_batches()
+        self.validator = None
+        if self.held_out:
+            self.validator = Validator(self.held_out, mean, variance, accelerator, self.batches.pad_token_id)
         self.student, self.optimizer = self._prepare_student()
-        self.progress = Progress()
-        self.recent: list[dict[str, float]] = []
+        average = WeightAverage(self.student, arguments.loop.ema) if arguments.loop.ema else None
+        self.trained = Trained(accelerator, self.student, self.optimizer, average, self._identity())
+        self.preparation = Preparation(self.batches, ahead=accelerator.device.type != "cpu")
+        self.progress, self.meter = Progress(), Meter()
+        self.watch = LossWatch(self.batches, self.data, self.tokenizer, self.output_dir, accelerator.is_main_process)
 
-    def _build_model(self) -> IPAClipModel:
-        student = self.arguments.student
-        table = phoneme_feature_table(self.tokenizer, student.feature_set)
-        config = {name: getattr(student, name) for name in student.__dataclass_fields__ if name != "query_key_gain"}
-        config.update(vocab_size=len(self.tokenizer), num_phoneme_features=table.shape[1], attention_dropout=0.0)
-        if student.feature_set == "learned":
-            config["learned_residual"] = True
-        model = IPAClipModel.from_clip(self.teacher.model, phoneme_features=table, pronunciation_config=config)
-        with torch.no_grad():
-            # Mean and spread of the targets need no learning: with these, outputs start in the teacher's space.
-            model.pronunciation_projection.bias.copy_(self.targets.mean)
-            model.pronunciation_projection.weight.mul_(self.targets.scale)
-            for layer in model.pronunciation_model.encoder.layers:
-                layer.self_attn.q_proj.weight.mul_(student.query_key_gain)
-                layer.self_attn.k_proj.weight.mul_(student.query_key_gain)
-        return model
+    def _teach(self, texts: Sequence[str]) -> Targets:
+        with self.accelerator.main_process_first():
+            return self.cache.targets(texts)
 
-    def _build_augmentation(self) -> PhoneticAugmentation:
-        arguments = self.arguments.augmentation
-        held_out = HeldOutWords.from_file(self.tokenizer, self.arguments.data.held_out)
-        inventory = arguments.inventory or self.data.inventory(self.tokenizer)
-        return PhoneticAugmentation(arguments, self.tokenizer, inventory, held_out)
+    def _build_batches(self) -> BatchMaker:
+        arguments, accelerator = self.arguments, self.accelerator
+        held_out_words = HeldOutWords.from_file(self.tokenizer, arguments.data.held_out)
+        inventory = arguments.augmentation.inventory or self.data.inventory(self.tokenizer)
+        noise = PhoneticAugmentation(arguments.augmentation, self.tokenizer, inventory, held_out_words)
+        negatives = None
+        if arguments.data.eval_share:  # what is asked in the evaluation is no negative in training
+            negatives = np.unique(self.targets.of_row[self.row_weights > 0]).astype(np.int64)
+        return BatchMaker(
+            arguments, self.data.phonemes, self.targets, noise, negatives=negatives,
+            pad_token_id=cast(int, self.tokenizer.pad_token_id), device=accelerator.device,
+            process=accelerator.process_index, processes=accelerator.num_processes,
+        )  # fmt: skip
 
     def _prepare_student(self) -> tuple[Any, torch.optim.Optimizer]:
-        student = IPAClipPronunciationModelWithProjection(cast(Any, self.ipaclip.config.pronunciation_config))
-        student.pronunciation_model = self.ipaclip.pronunciation_model
-        student.pronunciation_projection = self.ipaclip.pronunciation_projection
-        student.requires_grad_(True)
-        if self.arguments.loop.gradient_checkpointing:
+        loop, student = self.arguments.loop, self.tower
+        if loop.gradient_checkpointing:
             student.gradient_checkpointing_enable()
-        return self.accelerator.prepare(student, build_optimizer(student, self.arguments.loop, self.targets.scale))
+        if loop.compile:
+            student.compile(dynamic=True)
+        return self.accelerator.prepare(student, build_optimizer(student, loop, self.targets.scale))
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same when a run goes on, lest its checkpoint mean something else."""
+        loop = self.arguments.loop
+        return {
+            "teacher": self.cache.fingerprint,
+            "student": asdict(self.arguments.student),
+            "data": hash_of(self.data.phonemes.flat, self.data.lengths, self.row_weights, self.data.text_of_row),
+            "batches": {
+                name: getattr(loop, name) for name in ("batch_size", "tokens_per_batch", "accumulation", "seed")
+            },
+        }
 
     def run(self) -> Path:
-        """Trains to the last step, saves the IPA-CLIP, and returns its directory. Ctrl-C saves a checkpoint first."""
+        """Trains to the last step, saves the model, and returns its directory.
+
+        Ctrl-C or SIGTERM, on one process, ends it with a checkpoint and `KeyboardInterrupt`.
+        """
+        try:
+            self._resume()
+            self._train()
+            return self._finish()
+        finally:
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self.lock:
+            self.lock.release()
+
+    def _resume(self) -> None:
         accelerator, loop = self.accelerator, self.arguments.loop
         if self.arguments.resume:
-            self._check_same_run()
-            self.progress = load_checkpoint(self.output_dir, accelerator.unwrap_model(self.student), self.optimizer)
+            self.progress = load_checkpoint(self.output_dir, self.trained)
+            self.meter = Meter(self.progress.unlogged)
         if accelerator.is_main_process:
-            dump(self.arguments, self.output_dir / ARGUMENTS_FILE)
+            write_text(self.output_dir / ARGUMENTS_FILE, as_json(self.arguments))
         logger.info(
             "distilling on %d process(es), %s: %d rows, %d texts, %.1f M parameters, %d steps, from step %d",
-            accelerator.num_processes, accelerator.device, len(self.data), len(self.targets.embeddings),
-            sum(weight.numel() for weight in self.student.parameters()) / 1e6, loop.steps, self.progress.step,
+            accelerator.num_processes, accelerator.device, int((self.row_weights > 0).sum()),
+            len(self.targets.embeddings), sum(weight.numel() for weight in self.student.parameters()) / 1e6,
+            loop.steps, self.progress.step,
         )  # fmt: skip
-        bar = tqdm(
-            total=loop.steps, initial=self.progress.step, desc="distilling", unit="step", smoothing=0.05,
-            disable=None if accelerator.is_main_process else True,
-        )  # fmt: skip
+
+    def _train(self) -> None:
+        """From where the run is to the last step."""
+        self.log = RunLog(self.output_dir, self.accelerator, self.arguments, self.progress.step)
+        self._seconds_before, self._started = self.progress.seconds, time.perf_counter()
         self.student.train()
-        try:
-            while self.progress.step < loop.steps:
-                self._run_epoch(bar)
-        except KeyboardInterrupt:
-            self._save_checkpoint()
-            logger.warning("interrupted at step %d: run again with resume=true to go on", self.progress.step)
-            raise
-        finally:
-            bar.close()
-        return self._finish()
+        # Several processes do not stop at the same step, and so they stop at once, without a checkpoint.
+        with self.log, Interruption() if self.accelerator.num_processes == 1 else nullcontext() as interruption:
+            while self.progress.step < self.arguments.loop.steps:
+                self._run_epoch(interruption)
 
-    def _check_same_run(self) -> None:
-        """A checkpoint goes on with the teacher and the tower that it began with."""
-        path = self.output_dir / ARGUMENTS_FILE
-        if path.exists():
-            before, now = json.loads(path.read_text(encoding="utf-8")), self.arguments.to_dict()
-            for key in ("teacher", "student"):
-                if before.get(key) != now[key]:
-                    raise ArgumentsError(
-                        f"the run in {self.output_dir} began with another {key} ({before.get(key)}): name another "
-                        "output_dir, or give the same"
-                    )
-
-    def _run_epoch(self, bar: tqdm) -> None:
+    def _run_epoch(self, interruption: Interruption | None) -> None:
         """From the batch where the run is to the epoch's end, or to the last step."""
         loop, progress = self.arguments.loop, self.progress
-        batches = epoch_batches(self.data.lengths, self.data.weights, loop.batch_size, loop.seed, progress.epoch)
-        for number in range(progress.batch, len(batches)):
-            started = time.perf_counter()
-            self.recent.append(self._step(batches[number], number))
-            progress.step, progress.batch = progress.step + 1, number + 1
-            progress.seconds += time.perf_counter() - started
-            bar.update()
-            if progress.step % loop.log_every == 0 or progress.step == loop.steps:
-                self._log(bar)
-            if progress.step % loop.checkpoint_every == 0:
-                self._save_checkpoint()
-            if progress.step == loop.steps:
-                return
-        progress.epoch, progress.batch = progress.epoch + 1, 0
+        batches = epoch_batches(
+            self.data.lengths,
+            self.row_weights,
+            loop.batch_size,
+            seed=loop.seed,
+            epoch=progress.epoch,
+            tokens_per_batch=loop.tokens_per_batch,
+        )
+        while progress.batch < len(batches) and progress.step < loop.steps:
+            numbers = range(progress.batch, min(progress.batch + loop.accumulation, len(batches)))
+            self._step(batches, numbers)
+            progress.step, progress.batch = progress.step + 1, numbers.stop
+            progress.seconds = self._seconds_before + time.perf_counter() - self._started
+            self._after_step(interruption)
+        if progress.batch >= len(batches):
+            progress.epoch, progress.batch = progress.epoch + 1, 0
 
-    def _step(self, rows: np.ndarray, number: int) -> dict[str, float]:
-        """One update on this process's share of the batch. Returns the loss terms and the share of padding."""
-        loop, accelerator = self.arguments.loop, self.accelerator
-        rng = np.random.default_rng([loop.seed, 1, self.progress.epoch, number])
-        phonemes = [self.augmentation(self.data.phonemes[row], rng) for row in rows]
-        extra = self._extra_negatives(rng)
-        mine = slice(accelerator.process_index, None, accelerator.num_processes)
-        ids, mask = self._pad(phonemes[mine])
-        numbers = self.targets.of_row[rows[mine]]
-        output = self.student(input_ids=ids, attention_mask=mask).pronunciation_embeds
-        terms = self.objective(output, self._teacher(numbers), self._numbers(numbers), self._teacher(extra),
-                               self._numbers(extra))  # fmt: skip
-        if not torch.isfinite(terms["loss"]):
-            raise FloatingPointError(
-                f"the loss is {terms['loss'].item()} at step {self.progress.step + 1}: lower loop.learning_rate"
-            )
-        accelerator.backward(terms["loss"])
+    def _after_step(self, interruption: Interruption | None) -> None:
+        """What is due: a record, an evaluation, a checkpoint."""
+        loop, step = self.arguments.loop, self.progress.step
+        last = step == loop.steps
+        self.log.advance()
+        if step % loop.log_every == 0 or last:
+            self._write_record()
+        if self.validator and (step % loop.evaluate_every == 0 or last):
+            self._evaluate(self.validator)
+        stop = interruption is not None and interruption.requested
+        if step % loop.checkpoint_every == 0 or last or stop:
+            self._save_checkpoint()
+        if stop and not last:
+            logger.warning("interrupted at step %d: run again with resume=true to go on", step)
+            raise KeyboardInterrupt
+
+    def _step(self, batches: EpochBatches, numbers: range) -> None:
+        """One update, from the batches of these numbers."""
+        loop, accelerator, step = self.arguments.loop, self.accelerator, self.progress.step
+        plan = self._plan(batches, numbers, step)
+        made = self.preparation.take(plan)
+        following = range(numbers.stop, min(numbers.stop + loop.accumulation, len(batches)))
+        if following and step + 1 < loop.steps:
+            self.preparation.start(self._plan(batches, following, step + 1))
+        all_terms = []
+        for batch in made:
+            with nullcontext() if batch is made[-1] else accelerator.no_sync(self.student):
+                terms = self._terms(batch)
+                # The mean over the batches; and see `gather_with_gradients` for the number of processes.
+                accelerator.backward(terms["loss"] * (accelerator.num_processes / len(made)))
+            all_terms.append({name: term.detach() for name, term in terms.items()})
+        means = {name: torch.stack([terms[name] for terms in all_terms]).mean() for name in all_terms[0]}
+        self.watch.add(plan, means["loss"])
+        if accelerator.device.type == "cpu":  # where looking costs nothing, and the weights can still be saved
+            self.watch.check()
         accelerator.clip_grad_norm_(self.student.parameters(), loop.max_grad_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(loop, self.progress.step) * group["relative_rate"]
+            group["lr"] = learning_rate(loop, step) * group["relative_rate"]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return {**{name: term.item() for name, term in terms.items()}, "padding": 1 - mask.float().mean().item()}
+        if self.trained.average:
+            self.trained.average.update(step + 1)
+        padded = sum(batch.ids.numel() for batch in made)
+        tokens = sum(batch.tokens for batch in made)
+        self.meter.add({**means, "padding": 1 - tokens / padded, "tokens": float(tokens)})
 
-    def _extra_negatives(self, rng: np.random.Generator) -> np.ndarray:
-        count = min(self.arguments.objective.extra_negatives, len(self.targets.embeddings))
-        return np.sort(rng.choice(len(self.targets.embeddings), count, replace=False))
+    def _plan(self, batches: EpochBatches, numbers: range, step: int) -> Step:
+        strength = noise_strength(self.arguments.augmentation, self.arguments.loop.steps, step)
+        return Step(step + 1, self.progress.epoch, strength, [(number, batches[number]) for number in numbers])
 
-    def _teacher(self, numbers: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(self.targets.embeddings[numbers])).to(self.accelerator.device)
+    def _terms(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The loss terms of a global batch, the same on every process."""
+        said = self.student(input_ids=batch.ids, attention_mask=batch.mask).pronunciation_embeds
+        said = gather_with_gradients(self.accelerator, said, len(batch.rows))
+        return self.objective(said, batch.teacher, batch.text, batch.extra, batch.extra_text)
 
-    def _numbers(self, numbers: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(numbers).to(self.accelerator.device)
+    def _write_record(self) -> None:
+        """Means of the steps since the last record, to the log."""
+        self.watch.check()
+        progress, steps = self.progress, self.meter.read()
+        tokens = sum(steps.pop("tokens")) * self.accelerator.num_processes
+        values = {name: round(float(np.mean(column)), 6) for name, column in steps.items()}
+        elapsed = max(1e-9, progress.seconds - progress.logged_seconds)
+        record = {
+            "step": progress.step, "epoch": progress.epoch, **values,
+            "learning_rate": learning_rate(self.arguments.loop, progress.step - 1),
+            "tokens_per_second": round(tokens / elapsed), "seconds": round(progress.seconds, 2),
+            **memory(self.accelerator.device),
+        }  # fmt: skip
+        self.meter.clear()
+        progress.logged_seconds = progress.seconds
+        gigabytes = "+".join(f"{record[name]:.1f}" for name in ("memory_gb", "gpu_memory_gb") if name in record)
+        self.log.write(record, {"loss": f"{values['loss']:.3f}", "padding": f"{values['padding']:.0%}",
+                                "memory": f"{gigabytes} GB"})  # fmt: skip
 
-    def _pad(self, phonemes: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        """`(batch, length)` ids and mask; noise may have lengthened a sequence past the tower's positions: cut it."""
-        limit = self.arguments.student.max_position_embeddings
-        phonemes = [ids if len(ids) <= limit else np.append(ids[: limit - 1], ids[-1]) for ids in phonemes]
-        length = max(len(ids) for ids in phonemes)
-        padded = np.full((len(phonemes), length), self.tokenizer.pad_token_id, dtype=np.int64)
-        for row, ids in enumerate(phonemes):
-            padded[row, : len(ids)] = ids
-        mask = np.arange(length)[None, :] < np.array([len(ids) for ids in phonemes])[:, None]
-        device = self.accelerator.device
-        return torch.from_numpy(padded).to(device), torch.from_numpy(mask.astype(np.int64)).to(device)
-
-    def _log(self, bar: tqdm) -> None:
-        """Means of the steps since the last record, to the progress bar and `log.jsonl`."""
-        values = {name: round(float(np.mean([step[name] for step in self.recent])), 4) for name in self.recent[0]}
-        self.recent.clear()
-        if not self.accelerator.is_main_process:
-            return
-        record = {"step": self.progress.step, "epoch": self.progress.epoch, **values,
-                  "learning_rate": learning_rate(self.arguments.loop, self.progress.step - 1),
-                  "seconds": round(self.progress.seconds, 2)}  # fmt: skip
-        with (self.output_dir / LOG_FILE).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
-        bar.set_postfix(values)
+    def _evaluate(self, validator: Validator) -> None:
+        """Measures the weights that would be saved now; keeps them if they are the best so far."""
+        self.watch.check()
+        average, progress, metric = self.trained.average, self.progress, self.arguments.loop.best_metric
+        with average.swapped() if average else nullcontext():
+            result = validator.measure(self.student)
+        shown = {name.removeprefix("eval_"): f"{value:.3f}" for name, value in result.items()}
+        self.log.write({"step": progress.step, "epoch": progress.epoch, **result}, shown)
+        value = result[f"eval_{metric}"]
+        if is_better(metric, value, progress.best):
+            progress.best, progress.best_step = value, progress.step
+            weights = self.trained.weights()
+            if self.accelerator.is_main_process:
+                save_best(self.output_dir, weights, result, progress.step)
+            self.accelerator.wait_for_everyone()
 
     def _save_checkpoint(self) -> None:
-        if self.accelerator.is_main_process:
-            student = self.accelerator.unwrap_model(self.student)
-            save_checkpoint(
-                self.output_dir, self.progress, student, self.optimizer, self.arguments.loop.keep_checkpoints
-            )
-        self.accelerator.wait_for_everyone()
+        self.watch.check()
+        self.progress.unlogged = self.meter.read()
+        save_checkpoint(self.output_dir, self.progress, self.trained, self.arguments.loop.keep_checkpoints)
 
     def _finish(self) -> Path:
+        """Saves the model: the best weights if there is an evaluation and `keep_best`, else the last."""
+        weights, result = self.trained.weights(), None
         if self.accelerator.is_main_process:
-            self.ipaclip.to("cpu").eval()
+            keep_best = self.validator is not None and self.arguments.loop.keep_best
+            if self.validator:
+                best, result = load_best(self.output_dir)
+                weights = best if keep_best else weights
+            run = {"steps": self.progress.step, "seconds": round(self.progress.seconds, 1),
+                   "processes": self.accelerator.num_processes, "best": result}  # fmt: skip
             save_result(
-                self.output_dir, self.ipaclip, teacher=self.teacher, tokenizer=self.tokenizer, data=self.data,
-                arguments=self.arguments,
-                run={"steps": self.progress.step, "seconds": round(self.progress.seconds, 1)},
+                self.output_dir, self.tower.config, weights, teacher=self.teacher, tokenizer=self.tokenizer,
+                data=self.data, arguments=self.arguments, run=run,
             )  # fmt: skip
             remove_checkpoints(self.output_dir)
+            if keep_best:
+                shutil.rmtree(self.output_dir / BEST_FOLDER)
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
         return self.output_dir
 
 
-def build_optimizer(
-    student: IPAClipPronunciationModelWithProjection, loop: LoopArguments, projection_rate: float
-) -> torch.optim.Optimizer:
-    """AdamW, without decay for biases and norms. The projection starts smaller by a factor, and so are its steps."""
-    projection = list(student.pronunciation_projection.parameters())
-    tower = list(student.pronunciation_model.parameters())
-    groups = [
-        {
-            "params": [weight for weight in weights if (weight.ndim >= 2) is matrix],
-            "weight_decay": loop.weight_decay if matrix else 0.0,
-            "relative_rate": rate,
-        }
-        for weights, rate in ((tower, 1.0), (projection, projection_rate))
-        for matrix in (True, False)
-    ]
-    return torch.optim.AdamW(groups, lr=loop.learning_rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
-
-
-def learning_rate(loop: LoopArguments, step: int) -> float:
-    """Linear warm-up over `warmup` of the steps, then a cosine from `learning_rate` to `final_learning_rate`."""
-    warmup = max(1, round(loop.warmup * loop.steps))
-    if step < warmup:
-        return loop.learning_rate * (step + 1) / warmup
-    done = (step - warmup) / max(1, loop.steps - warmup)
-    cosine = (1 + math.cos(math.pi * min(1.0, done))) / 2
-    return loop.final_learning_rate + (loop.learning_rate - loop.final_learning_rate) * cosine
-
-
-def prepare_output_dir(arguments: DistillationArguments) -> Path:
-    """Makes the output folder; one that holds a run already is refused unless `resume` is set."""
-    output_dir = Path(arguments.output_dir)
-    if output_dir.exists() and not output_dir.is_dir():
-        raise ArgumentsError(f"output_dir {output_dir} is a file")
-    if output_dir.exists() and any(output_dir.iterdir()) and not arguments.resume:
-        raise ArgumentsError(f"output_dir {output_dir} is not empty: set resume=true to go on with it, or name another")
-    output_dir.mkdir(parents=True, exist_ok=True)
-    return output_dir
+def hash_of(*arrays: np.ndarray) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -18,6 +18,11 @@ class DistillationObjective:
       always says the mean. The other terms are blind to length, and where a query lands among pictures is not.
     - `contrastive`: InfoNCE (van den Oord et al. 2018) of each student embedding against the teacher embeddings of the
       batch and `extra_negatives` others, at `temperature`. From 0 to log(candidates) for a student that knows nothing.
+      `symmetric` takes the mean of it and of the other way round: each teacher embedding against the students of the
+      batch.
+    - `relational`: mean squared difference between the cosines of two students and of their two teachers, over all
+      pairs of the batch (similarity-preserving distillation, Tung and Mori 2019; relational knowledge distillation,
+      Park et al. 2019, compares distances and angles so). From 0 to 4.
     """
 
     def __init__(self, arguments: ObjectiveArguments, mean: Tensor, variance: float) -> None:
@@ -55,7 +60,12 @@ class DistillationObjective:
             if extra is not None and extra_text is not None:
                 candidates = torch.cat([teacher, extra - self.mean])
                 numbers = torch.cat([text, extra_text])
-            terms["contrastive"] = contrastive(student, candidates, text, numbers, weights.temperature)
+            there = contrastive(student, candidates, text, numbers, weights.temperature)
+            if weights.symmetric:
+                there = (there + contrastive(teacher, student, text, text, weights.temperature)) / 2
+            terms["contrastive"] = there
+        if weights.relational:
+            terms["relational"] = relational(student, teacher)
         terms["loss"] = sum((getattr(weights, name) * term for name, term in terms.items()), student.new_zeros(()))
         return terms
 
@@ -70,3 +80,10 @@ def contrastive(student: Tensor, candidates: Tensor, text: Tensor, numbers: Tens
     same = text[:, None] == numbers[None, :]
     same[target, target] = False
     return functional.cross_entropy(logits.masked_fill(same, float("-inf")), target)
+
+
+def relational(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared difference of the cosines among students and among teachers, over pairs of different rows."""
+    student, teacher = functional.normalize(student, dim=-1), functional.normalize(teacher, dim=-1)
+    difference = (student @ student.T - teacher @ teacher.T).fill_diagonal_(0)
+    return difference.square().sum() / max(1, len(student) * (len(student) - 1))

@@ -1,5 +1,6 @@
 """What a finished run leaves: an IPA-CLIP checkpoint with its processor, `metrics.json` and a model card."""
 
+import copy
 import json
 import logging
 import os
@@ -12,24 +13,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from ipaclip import IPAClipModel, IPAClipProcessor
-from ipaclip.tokenization import IPATokenizer
+from ipaclip import IPAClipProcessor, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from ipaclip.tokenization import IPATokenizer, get_transcriber
 from transformers import AutoImageProcessor
 
 from .arguments import DistillationArguments
+from .folder import METRICS_FILE
 from .prepared import TrainingData
-from .teacher import Teacher
+from .student import finished_model
+from .teachers import Teacher
 
 logger = logging.getLogger(__name__)
 
-METRICS_FILE = "metrics.json"
 # The image tower is the teacher's own, so a gallery made with the teacher stays right.
 TRAVELLING_FILES = ("gallery.safetensors", "gallery.json")
 
 
 def save_result(
     output_dir: Path,
-    model: IPAClipModel,
+    config: IPAClipPronunciationConfig,
+    student: dict[str, torch.Tensor],
     *,
     teacher: Teacher,
     tokenizer: IPATokenizer,
@@ -37,19 +40,27 @@ def save_result(
     arguments: DistillationArguments,
     run: dict[str, Any],
 ) -> None:
-    """Writes the checkpoint: weights in `save_dtype`, processor, gallery of the teacher, metrics, model card."""
-    # A model on its way to disk must not lose precision in the run that goes on using it.
-    copy = IPAClipModel(model.config)
-    copy.load_state_dict(model.state_dict())
-    copy.to(getattr(torch, arguments.save_dtype)).save_pretrained(output_dir)
-    build_processor(teacher, tokenizer, data, arguments).save_pretrained(output_dir)
+    """Writes the checkpoint: weights in `save_dtype`, processor, gallery of the teacher, model card, metrics.
+
+    `student` are the weights of the pronunciation tower, which is saved within the teacher's CLIP, or, where the
+    teacher is none, alone with its tokenizer. `metrics.json` comes last: where it is, all is.
+    """
+    tower = IPAClipPronunciationModelWithProjection(copy.deepcopy(config))
+    tower.load_state_dict(student)
+    finished_model(tower, teacher).to(getattr(torch, arguments.save_dtype)).save_pretrained(output_dir)
+    if teacher.clip is None:
+        tokenizer.save_pretrained(output_dir)
+    else:
+        build_processor(teacher, tokenizer, data, arguments).save_pretrained(output_dir)
     source = Path(teacher.name)
     for name in TRAVELLING_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, output_dir / name)
+    tower_shape = {name: getattr(config, name) for name in ("num_hidden_layers", "hidden_size", "pooling")}
+    run = {**run, "tower": tower_shape, "tower_alone": teacher.clip is None}
     metrics = {"run": {**run, **provenance()}, "data": describe(data), "arguments": arguments.to_dict()}
-    write_text(output_dir / METRICS_FILE, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     write_text(output_dir / "README.md", model_card(metrics))
+    write_text(output_dir / METRICS_FILE, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
 
 
 def build_processor(
@@ -63,6 +74,11 @@ def build_processor(
         tokenizer,
         language=language,
         transcriber=data.transcribers.get(language),
+        transcribers={
+            spoken: {"backend": backend, "version": get_transcriber(spoken, backend).version}
+            for spoken, backend in data.transcribers.items()
+        }
+        or None,
     )
 
 
@@ -96,23 +112,17 @@ def git_revision() -> str | None:
         return None
 
 
-def model_card(metrics: dict[str, Any]) -> str:
-    """A README.md in the Hub's form, from the metrics alone."""
-    arguments, data, run = metrics["arguments"], metrics["data"], metrics["run"]
-    student, noise = arguments["student"], arguments["augmentation"]
-    shape = f"{student['num_hidden_layers']} layers, {student['hidden_size']} wide, pooling `{student['pooling']}`"
-    transcribed = ", ".join(f"{name} ({language})" for language, name in data["transcribers"].items())
-    return f"""---
+WITHIN_CLIP = """---
 library_name: transformers
 license: apache-2.0
 pipeline_tag: zero-shot-image-classification
 tags: [ipa-clip, clip, phonetics, pronunciation]
 ---
 
-# IPA-CLIP distilled from `{arguments["teacher"]}`
+# IPA-CLIP distilled from `{teacher}`
 
 CLIP with a third tower that reads how words sound: phonemes (IPA), embedded by their phonetic features
-(`{student["feature_set"]}`), trained by distilling the frozen text tower. After Matsuhira et al. 2023, *IPA-CLIP*,
+(`{feature_set}`), trained by distilling the frozen text tower. After Matsuhira et al. 2023, *IPA-CLIP*,
 arXiv 2303.03144. Made with [ipaclip](https://pypi.org/project/ipaclip).
 
 ```python
@@ -123,19 +133,66 @@ model, processor = IPAClipModel.from_pretrained(directory), IPAClipProcessor.fro
 inputs = processor(pronounce=["batterfly"], return_tensors="pt")
 embedding = model.get_pronunciation_features(**inputs).pooler_output
 ```
+"""
 
+TOWER_ALONE = """---
+library_name: transformers
+license: apache-2.0
+pipeline_tag: feature-extraction
+tags: [ipa-clip, phonetics, pronunciation]
+---
+
+# A pronunciation tower distilled from `{teacher}`
+
+It reads how words sound: phonemes (IPA), embedded by their phonetic features (`{feature_set}`). Its embeddings lie in
+the space of `{teacher}`, and are compared with the embeddings of that model, which is **not** in this folder: here are
+the tower, its projection and its tokenizer alone. After Matsuhira et al. 2023, *IPA-CLIP*, arXiv 2303.03144. Made with
+[ipaclip](https://pypi.org/project/ipaclip).
+
+```python
+from ipaclip import IPAClipPronunciationModelWithProjection
+from ipaclip.tokenization import IPATokenizer, get_transcriber
+
+directory = "."  # where this file lies
+model = IPAClipPronunciationModelWithProjection.from_pretrained(directory)
+tokenizer = IPATokenizer.from_pretrained(directory)
+said = get_transcriber("eng-Latn").transcribe(["batterfly"])
+embedding = model(**tokenizer(said, padding=True, return_tensors="pt")).pronunciation_embeds
+```
+"""
+
+
+def model_card(metrics: dict[str, Any]) -> str:
+    """A README.md in the Hub's form, from the metrics alone."""
+    arguments, data, run = metrics["arguments"], metrics["data"], metrics["run"]
+    student, noise = arguments["student"], arguments["augmentation"]
+    tower = run["tower"]
+    shape = f"{tower['num_hidden_layers']} layers, {tower['hidden_size']} wide, pooling `{tower['pooling']}`"
+    transcribed = ", ".join(f"{name} ({language})" for language, name in data["transcribers"].items())
+    alone = run["tower_alone"]
+    introduction = (TOWER_ALONE if alone else WITHIN_CLIP).format(
+        teacher=arguments["teacher"], feature_set=student["feature_set"]
+    )
+    pictures = "has no pictures" if alone else "knows pictures only as its CLIP does"
+    return f"""{introduction}
 | | |
 | --- | --- |
 | pronunciation tower | {shape} |
 | trained on | {data["rows"]:,} rows, {data["texts"]:,} different texts, {data["tokens"]:,} phoneme tokens |
 | transcribed by | {transcribed or "given as IPA"} |
-| steps | {run["steps"]:,} of {arguments["loop"]["batch_size"]} rows, {run["seconds"]:,.0f} s |
+| steps | {run["steps"]:,} of {batch_size(arguments["loop"])}, {run["seconds"]:,.0f} s |
 | phonetic noise | {noise["substitution"]} of phonemes swapped for one of the {noise["nearest"]} nearest |
 | machine | {run["machine"]} |
 
-Limits: it hears as its transcriber does, and knows pictures only as its CLIP does. All settings and versions are in
+Limits: it hears as its transcriber does, and {pictures}. All settings and versions are in
 `metrics.json`.
 """
+
+
+def batch_size(loop: dict[str, Any]) -> str:
+    """What one step sees."""
+    batch = f"{loop['tokens_per_batch']:,} tokens" if loop["tokens_per_batch"] else f"{loop['batch_size']} rows"
+    return f"{loop['accumulation']} batches of {batch}" if loop["accumulation"] > 1 else batch
 
 
 def write_text(path: Path, text: str) -> None:

@@ -84,7 +84,7 @@ def _read_csv(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
     with path.open(encoding="utf-8", errors="replace", newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
         for values in reader:
-            extra = values.pop(None, None)  # type: ignore[call-overload]
+            extra = values.pop(None, None)
             yield reader.line_num, RowError(f"{len(extra)} cells too many") if extra else values
 
 

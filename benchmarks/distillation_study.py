@@ -1,0 +1,139 @@
+"""What each choice of the distillation is worth: variants × seeds on the embedded CLIP, evaluated on its pictures.
+
+    python benchmarks/distillation_study.py --output runs/study [--steps 2000] [--seeds 0 1 2] [--only panphon learned]
+
+Every run starts from the quickstart's settings and changes what its name says. Finished runs are kept in
+`results.jsonl`, so that an interrupted study goes on where it stopped; the table is printed at the end.
+"""
+
+import argparse
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from ipaclip import embedded_checkpoint
+from ipaclip.cli.quickstart import _write_inputs
+from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
+from ipaclip.search import Gallery, PictureSearch
+from ipaclip.tokenization import get_transcriber
+from ipaclip.training.arguments import DistillationArguments
+from ipaclip.training.distillation import Distillation
+
+logger = logging.getLogger("study")
+
+NO_NOISE = {"augmentation.clean": 1.0}
+# Name → what differs from the quickstart's settings.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "panphon": {},
+    "learned": {"student.feature_set": "learned"},
+    "ipa_chart": {"student.feature_set": "ipa_chart"},
+    "panphon, no noise": NO_NOISE,
+    "learned, no noise": {"student.feature_set": "learned", **NO_NOISE},
+    "ipa_chart, no noise": {"student.feature_set": "ipa_chart", **NO_NOISE},
+    "pooling eos": {"student.pooling": "eos"},
+    "no contrastive term": {"objective.contrastive": 0.0},
+    "no mse term": {"objective.mse": 0.0},
+    "no cosine term": {"objective.cosine": 0.0},
+    "not centred": {"objective.centre": False},
+    "query_key_gain 1": {"student.query_key_gain": 1.0},
+}
+KINDS = ("names", "respelled", "one_swap", "two_swaps", "far_swap")
+
+
+class Study:
+    """The gallery, the questions and the texts, made once for all runs."""
+
+    def __init__(self, output: Path, steps: int) -> None:
+        self.output, self.steps = output, steps
+        self.teacher = Path(embedded_checkpoint())
+        self.gallery = Gallery.load(self.teacher)
+        self.names = [entry.name for entry in self.gallery.entries]
+        transcriber = get_transcriber("eng-Latn", "espeak")
+        self.inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(self.names))
+        self.queries = build_queries(self.names, transcriber, self.inventory)
+        respellings = further_respellings(self.names, transcriber, self.queries, 2)
+        self.texts, self.held_out = _write_inputs(output, self.gallery, respellings, held_out_words(self.queries))
+
+    def arguments(self, changes: dict[str, Any], seed: int, directory: Path) -> DistillationArguments:
+        text = (files("ipaclip.training") / "configs" / "quickstart.yaml").read_text(encoding="utf-8")
+        values: dict[str, Any] = yaml.safe_load(text)
+        values.update(teacher=str(self.teacher), output_dir=str(directory))
+        values["data"] = {"train": [str(self.texts)], "transcriber": "espeak", "held_out": str(self.held_out)}
+        values["augmentation"]["inventory"] = self.inventory
+        values["loop"].update(steps=self.steps, seed=seed)
+        for key, value in changes.items():
+            section, name = key.split(".")
+            values[section][name] = value
+        return DistillationArguments.from_dict(values)
+
+    def run(self, changes: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Distils, evaluates, and leaves nothing but the figures."""
+        directory = self.output / "run"
+        shutil.rmtree(directory, ignore_errors=True)
+        started = time.perf_counter()
+        Distillation(self.arguments(changes, seed, directory)).run()
+        seconds = time.perf_counter() - started
+        pictures = PictureSearch.from_checkpoint(directory)
+        embeds = torch.from_numpy(self.gallery.image_embeds)
+        report = evaluate_retrieval(pictures.model, pictures.processor, embeds, self.names, queries=self.queries)
+        shutil.rmtree(directory)
+        top_1 = {row.kind: row.recall["pronunciation"][1] for row in report.rows}
+        return {"seconds": round(seconds, 1), "top_1": top_1, "typed": report.rows[1].recall["heard"][1]}
+
+
+def finished(path: Path) -> Iterator[dict[str, Any]]:
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield json.loads(line)
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown: mean ± standard deviation over seeds of top-1 in percent."""
+    lines = [
+        "| variant | seeds | " + " | ".join(KINDS) + " | respelled, typed |",
+        "| --- |" + " ---: |" * (len(KINDS) + 2),
+    ]
+    for variant in dict.fromkeys(result["variant"] for result in results):
+        own = [result for result in results if result["variant"] == variant]
+        columns = [[100 * one["top_1"][kind] for one in own] for kind in KINDS] + [[100 * one["typed"] for one in own]]
+        cells = [f"{np.mean(values):.1f} ± {np.std(values):.1f}" for values in columns]
+        lines.append(f"| {variant} | {len(own)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("runs/study"))
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    args.output.mkdir(parents=True, exist_ok=True)
+    path = args.output / "results.jsonl"
+    done = {(one["variant"], one["seed"], one["steps"]) for one in finished(path)}
+    wanted = [(variant, seed) for seed in args.seeds for variant in args.only]
+    study = Study(args.output, args.steps)
+    for variant, seed in wanted:
+        if (variant, seed, args.steps) in done:
+            continue
+        result = {"variant": variant, "seed": seed, "steps": args.steps, **study.run(VARIANTS[variant], seed)}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(result) + "\n")
+        logger.info("%s", result)
+    chosen = [one for one in finished(path) if one["steps"] == args.steps and one["variant"] in args.only]
+    order = list(VARIANTS)
+    print(f"\nTop-1 in percent after {args.steps} steps, mean ± standard deviation over seeds.\n")
+    print(table(sorted(chosen, key=lambda one: (order.index(one["variant"]), one["seed"]))))
+
+
+if __name__ == "__main__":
+    main()

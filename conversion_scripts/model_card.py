@@ -1,0 +1,157 @@
+"""The model card of a checkpoint in the Hub's form, made from its `metrics.json`."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+PIPELINE_TAG = "zero-shot-image-classification"
+TAGS = ["ipa-clip", "clip", "phonetics", "pronunciation", "ipa"]
+# The Hub prefers the two-letter codes of ISO 639-1 where a language has one; any other keeps its ISO 639-3 code.
+ISO_639_1 = {
+    "arb": "ar", "ben": "bn", "ces": "cs", "deu": "de", "eng": "en", "fra": "fr", "hin": "hi", "hun": "hu",
+    "ind": "id", "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl", "pol": "pl", "por": "pt", "ron": "ro",
+    "rus": "ru", "spa": "es", "swa": "sw", "swe": "sv", "tam": "ta", "tur": "tr", "ukr": "uk", "vie": "vi",
+}  # fmt: skip
+QUERIES = {
+    "names": "names",
+    "respelled": "names, respelled by sound",
+    "one_swap": "nonsense words, one phoneme swapped",
+    "two_swaps": "nonsense words, two phonemes swapped",
+    "far_swap": "nonsense words, one phoneme swapped for a farther one",
+}
+ASKED_BY = {
+    "text": "text tower, spelling",
+    "pronunciation": "pronunciation tower, phonemes",
+    "heard": "pronunciation tower, spelling as transcribed",
+}
+
+
+def model_card(
+    name: str,
+    metrics: dict[str, Any] | None,
+    *,
+    languages: list[str],
+    base_model: str | None = None,
+    license: str = "apache-2.0",
+) -> str:
+    """A `README.md`: metadata that the Hub reads, then what the model is, how to use it, its results and limits.
+
+    Args:
+        name: The model's name on the Hub, `owner/name`.
+        metrics: Content of `metrics.json`, or None where there is none: then nothing is claimed.
+        languages: Of the spelled words, as epitran names them, such as "eng-Latn".
+        base_model: The teacher's name on the Hub.
+        license: As the Hub names licences.
+    """
+    metrics = metrics or {}
+    data = ModelCardData(
+        language=[ISO_639_1.get(code, code) for code in (language.split("-")[0] for language in languages)],
+        license=license,
+        library_name="transformers",
+        pipeline_tag=PIPELINE_TAG,
+        tags=TAGS,
+        base_model=base_model,
+        model_name=name.rpartition("/")[2],
+        eval_results=evaluation_results(metrics.get("retrieval")) or None,
+    )
+    sections = [_introduction(name, metrics), _usage(name), _training(metrics), _results(metrics.get("retrieval"))]
+    return "\n\n".join([f"---\n{data.to_yaml()}\n---", *filter(None, sections), _limits(metrics)]) + "\n"
+
+
+def evaluation_results(retrieval: dict[str, Any] | None) -> list[EvalResult]:
+    """The pronunciation tower's retrieval, top-1 and top-5, one entry for each kind of query."""
+    if not retrieval:
+        return []
+    return [
+        EvalResult(
+            task_type="image-retrieval",
+            task_name="Pictures found by how their names sound",
+            dataset_type=f"gallery-{row['kind']}",
+            dataset_name=f"{retrieval['pictures']} pictures, {QUERIES.get(row['kind'], row['kind'])}",
+            metric_type=f"recall_at_{rank}",
+            metric_name=f"Recall@{rank}",
+            metric_value=round(row["recall"]["pronunciation"][rank], 4),
+        )
+        for row in retrieval["rows"]
+        for rank in ("1", "5")
+    ]
+
+
+def _introduction(name: str, metrics: dict[str, Any]) -> str:
+    teacher = metrics.get("arguments", {}).get("teacher")
+    taught = f", distilled from the frozen text tower of `{Path(teacher).name}`" if teacher else ""
+    return f"""# {name.rpartition("/")[2]}
+
+IPA-CLIP: a CLIP with a third tower that reads how words sound{taught}.
+The pronunciation tower reads phonemes (IPA) through an embedding built from phonetic features, and ends in CLIP's own
+space, so pictures are found by how their names sound, even as words that nobody ever wrote. After Matsuhira et al.,
+*IPA-CLIP: Integrating Phonetic Priors into Vision and Language Pretraining*, 2023,
+[arXiv 2303.03144](https://arxiv.org/abs/2303.03144)."""
+
+
+def _usage(name: str) -> str:
+    return f"""## How to use
+
+With transformers alone, in IPA:
+
+```python
+from transformers import AutoModel, AutoProcessor
+
+model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
+processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
+inputs = processor(ipa=["bʌtɚflaɪ"], return_tensors="pt")
+embeddings = model.get_pronunciation_features(**inputs).pooler_output  # (1, projection_dim)
+```
+
+With the package (`pip install "ipaclip[espeak]"`) spelled words, too: `processor(pronounce=["batterfly"])`. The CLIP
+within loads as ever, with `CLIPModel.from_pretrained("{name}")`."""
+
+
+def _training(metrics: dict[str, Any]) -> str:
+    if not {"arguments", "data", "run"} <= metrics.keys():
+        return ""
+    arguments, data, run = metrics["arguments"], metrics["data"], metrics["run"]
+    student, noise = arguments["student"], arguments["augmentation"]
+    shape = f"{student['num_hidden_layers']} layers, {student['hidden_size']} wide, `{student['pooling']}` pooling"
+    transcribed = ", ".join(f"{backend} ({language})" for language, backend in data["transcribers"].items())
+    return f"""## Training
+
+| | |
+| --- | --- |
+| teacher | `{Path(arguments["teacher"]).name}` |
+| pronunciation tower | {shape}, phonetic features `{student["feature_set"]}` |
+| trained on | {data["rows"]:,} rows, {data["texts"]:,} different texts, {data["tokens"]:,} phoneme tokens |
+| transcribed by | {transcribed or "given as IPA"} |
+| steps | {run["steps"]:,} of {arguments["loop"]["batch_size"]} rows, {run["seconds"]:,.0f} s |
+| phonetic noise | {noise["substitution"]} of phonemes swapped for one of the {noise["nearest"]} nearest |
+| machine | {run["machine"]} |
+
+All settings and versions are in `metrics.json`."""
+
+
+def _results(retrieval: dict[str, Any] | None) -> str:
+    if not retrieval:
+        return ""
+    ranks = ("1", "5", "10")
+    lines = [f"| queries | {' | '.join(ASKED_BY.values())} |", f"| --- | {' | '.join('---:' for _ in ASKED_BY)} |"]
+    for row in retrieval["rows"]:
+        shares = [" / ".join(f"{100 * row['recall'][by][rank]:.1f}" for rank in ranks) for by in ASKED_BY]
+        lines.append(f"| {QUERIES.get(row['kind'], row['kind'])} | {' | '.join(shares)} |")
+    table = "\n".join(lines)
+    return f"""## Results
+
+Percent of queries whose picture, of {retrieval["pictures"]}, is found at rank 1 / among 5 / among 10.
+
+{table}
+
+Transcribed as {retrieval["language"]} by {retrieval["transcriber_version"]}; seed {retrieval["seed"]}. Printed by
+`ipaclip evaluate`."""
+
+
+def _limits(metrics: dict[str, Any]) -> str:
+    unmeasured = "" if metrics.get("retrieval") else " Nothing was measured with these pictures yet."
+    return f"""## Limits
+
+It hears words as its transcriber does, and another transcriber gives other results. It knows pictures, and what they
+are called, only as its CLIP does, with that CLIP's biases.{unmeasured}"""

@@ -1,0 +1,234 @@
+"""State dicts of OpenAI's CLIP and open_clip → transformers' `CLIPModel`: names, shapes and configuration.
+
+The two layouts: github.com/openai/CLIP, `clip/model.py` (2021), and github.com/mlfoundations/open_clip,
+`src/open_clip/model.py` and `transformer.py` (3.3).
+"""
+
+import math
+import re
+from typing import Any
+
+import torch
+from transformers import CLIPConfig, CLIPModel
+
+Weights = dict[str, torch.Tensor]
+
+ACTIVATIONS = ("quick_gelu", "gelu")
+# OpenAI's archives carry these numbers among their weights, and open_clip's files do not.
+OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")
+HEAD_WIDTH = 64
+
+# Weights outside the blocks, and whether they are stored transposed, as `x @ weight`.
+_OUTER = {
+    "logit_scale": ("logit_scale", False),
+    "token_embedding.weight": ("text_model.embeddings.token_embedding.weight", False),
+    "positional_embedding": ("text_model.embeddings.position_embedding.weight", False),
+    "ln_final.weight": ("text_model.final_layer_norm.weight", False),
+    "ln_final.bias": ("text_model.final_layer_norm.bias", False),
+    "text_projection": ("text_projection.weight", True),
+    "visual.class_embedding": ("vision_model.embeddings.class_embedding", False),
+    "visual.conv1.weight": ("vision_model.embeddings.patch_embedding.weight", False),
+    "visual.positional_embedding": ("vision_model.embeddings.position_embedding.weight", False),
+    # transformers spells it so.
+    "visual.ln_pre.weight": ("vision_model.pre_layrnorm.weight", False),
+    "visual.ln_pre.bias": ("vision_model.pre_layrnorm.bias", False),
+    "visual.ln_post.weight": ("vision_model.post_layernorm.weight", False),
+    "visual.ln_post.bias": ("vision_model.post_layernorm.bias", False),
+    "visual.proj": ("visual_projection.weight", True),
+}
+_IN_BLOCK = {
+    "attn.out_proj": "self_attn.out_proj",
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
+_BLOCK = re.compile(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)")
+_CUSTOM_TEXT = re.compile(
+    r"text\.(?=transformer\.|token_embedding\.|positional_embedding$|ln_final\.|text_projection$)"
+)
+
+# What open_clip can be told to do that transformers' CLIP does not; the values that change nothing are allowed.
+_HARMLESS: dict[str, tuple[Any, ...]] = {
+    "act_kwargs": (None, {}),
+    "attentional_pool": (False,),
+    "block_type": (None, "default"),
+    "embed_cls": (False,),
+    "final_ln_after_pool": (False,),
+    "hf_model_name": (None,),
+    "ls_init_value": (None,),
+    "no_causal_mask": (False,),
+    "no_ln_pre": (False,),
+    "norm_kwargs": (None, {}),
+    "pool_type": ("tok", "argmax"),
+    "pos_embed_type": ("learnable", "sin_cos_2d"),
+    "proj_bias": (False,),
+    "proj_type": ("linear",),
+    "qk_norm": (False,),
+    "scale_attn": (False,),
+    "scale_attn_inner": (False,),
+    "scale_fc": (False,),
+    "scale_heads": (False,),
+    "scaled_cosine_attn": (False,),
+    "timm_model_name": (None, ""),
+}
+# Seen in the weights, or of no consequence once a model is trained.
+_IGNORED = (
+    "attn_pooler_heads", "attn_pooler_queries", "context_length", "eos_id", "head_width", "heads",
+    "hf_model_pretrained", "hf_pooler_type", "hf_proj_type", "hf_tokenizer_name", "image_size", "layers", "mlp_ratio",
+    "output_tokens", "pad_id", "patch_dropout", "patch_size", "timm_drop", "timm_drop_path", "timm_model_pretrained",
+    "timm_pool", "timm_proj", "timm_proj_bias", "tokenizer_kwargs", "tokenizer_mode", "vocab_size", "width",
+)  # fmt: skip
+
+
+def to_transformers(
+    weights: Weights, *, activation: str | None = None, model_config: dict[str, Any] | None = None
+) -> CLIPModel:
+    """A `CLIPModel` in float32 with the weights of an original CLIP.
+
+    Args:
+        weights: OpenAI's or open_clip's state dict.
+        activation: "quick_gelu" or "gelu", where the source does not say which.
+        model_config: open_clip's configuration: `embed_dim`, `quick_gelu`, `vision_cfg`, `text_cfg`.
+
+    Raises:
+        ValueError: if the activation or the number of heads cannot be known, or the model is no CLIP with a vision
+            transformer as transformers computes it.
+    """
+    from_openai = all(mark in weights for mark in OPENAI_MARKS)
+    weights = {
+        _CUSTOM_TEXT.sub("", key): value
+        for key, value in weights.items()
+        if key not in OPENAI_MARKS and key.rpartition(".")[2] != "attn_mask"
+    }
+    _require_vision_transformer(weights)
+    if model_config is not None:
+        _require_harmless(model_config)
+    config = _configuration(weights, _activation(activation, model_config, from_openai), model_config, from_openai)
+    model = CLIPModel(config).eval()
+    translated = translate(weights)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name, value in translated.items():
+        if expected.get(name) != tuple(value.shape):
+            raise ValueError(f"{name} should have the shape {expected.get(name)}, but has {tuple(value.shape)}.")
+    if missing := sorted(expected.keys() - translated.keys()):
+        raise ValueError(f"This is no whole CLIP: {len(missing)} weights are missing (as {missing[0]}).")
+    model.load_state_dict(translated)
+    return model
+
+
+def translate(weights: Weights) -> Weights:
+    """The same weights under transformers' names, `in_proj` split into query, key and value.
+
+    Raises:
+        ValueError: if a weight has no place in transformers' CLIP.
+    """
+    translated: Weights = {}
+    for key, value in weights.items():
+        if key in _OUTER:
+            name, is_transposed = _OUTER[key]
+            translated[name] = (value.t() if is_transposed else value).float().contiguous()
+        elif block := _BLOCK.fullmatch(key):
+            translated.update(_translate_in_block(key, block, value.float()))
+        else:
+            raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
+    return translated
+
+
+def _translate_in_block(key: str, block: re.Match[str], value: torch.Tensor) -> Weights:
+    tower, layer, name = block.groups()
+    prefix = f"{'vision' if tower else 'text'}_model.encoder.layers.{layer}."
+    if name.startswith("attn.in_proj_"):
+        kind = name.removeprefix("attn.in_proj_")
+        parts = zip("qkv", value.chunk(3), strict=True)
+        return {f"{prefix}self_attn.{letter}_proj.{kind}": part.contiguous() for letter, part in parts}
+    module, _, kind = name.rpartition(".")
+    if module not in _IN_BLOCK:
+        raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
+    return {f"{prefix}{_IN_BLOCK[module]}.{kind}": value}
+
+
+def _require_vision_transformer(weights: Weights) -> None:
+    if any(key.startswith("visual.layer1.") for key in weights):
+        raise ValueError("The image tower is a ResNet, which transformers' CLIP does not have: use a ViT.")
+    if any(key.startswith("visual.trunk.") for key in weights):
+        raise ValueError("The image tower is a timm model, which transformers' CLIP does not have: use a ViT.")
+    if "logit_bias" in weights:
+        raise ValueError("There is a logit_bias: this is a SigLIP, no CLIP.")
+    missing = [key for key in _OUTER if key not in weights]
+    if missing:
+        raise ValueError(f"This is no whole original CLIP: it lacks {', '.join(missing)}.")
+
+
+def _require_harmless(model_config: dict[str, Any]) -> None:
+    for tower in ("vision_cfg", "text_cfg"):
+        for key, value in model_config.get(tower, {}).items():
+            if key in _IGNORED or value in _HARMLESS.get(key, ()):
+                continue
+            raise ValueError(f"{tower}.{key} is {value!r}: transformers' CLIP cannot compute that.")
+
+
+def _activation(given: str | None, model_config: dict[str, Any] | None, from_openai: bool) -> str:
+    if given is not None and given not in ACTIVATIONS:
+        raise ValueError(f"The activation must be one of {', '.join(ACTIVATIONS)}, got {given!r}.")
+    known = None
+    if from_openai:
+        known = "quick_gelu"
+    elif model_config is not None:
+        known = "quick_gelu" if model_config.get("quick_gelu", False) else "gelu"
+    if known is None and given is None:
+        raise ValueError(
+            "Nothing says whether this model computes GELU or QuickGELU, and a wrong guess costs accuracy silently: "
+            "pass its open_clip configuration, or the activation if you know it."
+        )
+    if known is not None and given not in (None, known):
+        raise ValueError(f"The activation was given as {given}, but the source says {known}.")
+    return known or str(given)
+
+
+def _configuration(
+    weights: Weights, activation: str, model_config: dict[str, Any] | None, from_openai: bool
+) -> CLIPConfig:
+    """The configuration that the shapes tell, and of what they do not tell, the source's own."""
+    vocab_size, text_width = weights["token_embedding.weight"].shape
+    vision_width, channels, patch_size, _ = weights["visual.conv1.weight"].shape
+    side = math.isqrt(len(weights["visual.positional_embedding"]) - 1)
+    if side * side != len(weights["visual.positional_embedding"]) - 1:
+        raise ValueError("The pictures of this model are not square: transformers' CLIP wants them square.")
+    vision_cfg, text_cfg = (model_config or {}).get("vision_cfg", {}), (model_config or {}).get("text_cfg", {})
+    vision_heads = vision_width // vision_cfg.get("head_width", HEAD_WIDTH)
+    text_heads = text_cfg.get("heads", 8 if model_config is not None and not from_openai else text_width // HEAD_WIDTH)
+    return CLIPConfig(
+        projection_dim=weights["text_projection"].shape[1],
+        text_config={
+            **_tower(weights, "transformer.", text_width, text_heads, activation),
+            "vocab_size": vocab_size,
+            "max_position_embeddings": len(weights["positional_embedding"]),
+            # Pooled at the highest id, which is the end token, the last of CLIP's vocabulary.
+            "bos_token_id": vocab_size - 2,
+            "eos_token_id": vocab_size - 1,
+            "pad_token_id": vocab_size - 1,
+        },
+        vision_config={
+            **_tower(weights, "visual.transformer.", vision_width, vision_heads, activation),
+            "num_channels": channels,
+            "patch_size": patch_size,
+            "image_size": side * patch_size,
+        },
+    )
+
+
+def _tower(weights: Weights, prefix: str, width: int, heads: int, activation: str) -> dict[str, Any]:
+    layers = {int(key[len(prefix) :].split(".")[1]) for key in weights if key.startswith(f"{prefix}resblocks.")}
+    if layers != set(range(len(layers))) or not layers:
+        raise ValueError(f"The blocks of {prefix.rstrip('.')} are {sorted(layers)}: some are missing.")
+    inner = weights.get(f"{prefix}resblocks.0.mlp.c_fc.weight")
+    if inner is None or heads < 1 or width % heads:
+        raise ValueError(f"The blocks of {prefix.rstrip('.')}, {width} wide, cannot have {heads} heads and this shape.")
+    return {
+        "hidden_size": width,
+        "intermediate_size": len(inner),
+        "num_hidden_layers": len(layers),
+        "num_attention_heads": heads,
+        "hidden_act": activation,
+    }

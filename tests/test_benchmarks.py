@@ -1,0 +1,184 @@
+"""The benchmarks: what they compute, that their checks can fail, and that each runs in its short form."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Imports a benchmark by name, as running it would."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    before = set(sys.modules)
+    yield __import__
+    for name in set(sys.modules) - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == BENCHMARKS:
+            del sys.modules[name]
+
+
+def run(script: str, *arguments: str) -> str:
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_tables_are_markdown(benchmark) -> None:
+    table = benchmark("report").markdown_table(("name", "words/s", "note"), [("a", "1,000", "x"), ("long", "9", "2")])
+    assert table.splitlines() == [
+        "| name | words/s | note |",
+        "| ---- | ------: | ---- |",
+        "| a    |   1,000 | x    |",
+        "| long |       9 | 2    |",
+    ]
+
+
+def test_measurements_take_turns(benchmark) -> None:
+    order: list[str] = []
+
+    def job(name: str, seconds: float):
+        return lambda: order.append(name) or seconds
+
+    first, second = benchmark("sounds").in_turns({"a": job("a", 0.5), "b": job("b", 2.0)}, repeats=3)
+    assert order == ["a", "b", "a", "b", "a", "b"]
+    assert (first.rate(100), second.rate(100)) == (200, 50)
+
+
+def test_the_rate_is_that_of_the_median(benchmark) -> None:
+    timing = benchmark("sounds").Timing("a", [1.0, 10.0, 2.0])
+    assert timing.rate(10) == 5
+    assert timing.spread() == "450%"  # (10 - 1) / 2
+
+
+def test_invented_words_differ_and_come_again(benchmark) -> None:
+    sounds = benchmark("sounds")
+    words = sounds.invented_words(5000)
+    assert len(set(words)) == 5000
+    assert words == sounds.invented_words(5000)
+    assert all(word.isascii() and word.islower() for word in words)
+    assert {len(line.split()) for line in sounds.invented_lines(10)} == {12}
+
+
+def test_coverage_counts_what_is_refused_lost_and_broken(benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ipaclip.tokenization import IPATokenizer, TranscriptionError
+
+    def transcribe(texts: list[str]) -> list[str]:
+        if texts == ["refused"]:
+            raise TranscriptionError("no rule")
+        if texts == ["broken"]:
+            raise KeyError("b")
+        return ["ta♥" if texts == ["lost"] else "tata"]
+
+    transcriber = SimpleNamespace(transcribe=transcribe)
+    monkeypatch.setattr("ipaclip.tokenization.get_transcriber", lambda language, backend: transcriber)
+    words = ["good", "refused", "broken", "lost"]
+    result = benchmark("language_coverage").check("eng-Latn", "espeak", words, IPATokenizer.build())
+    assert (result.words, result.tokens, result.unknown) == (4, 4 + 3, 1)
+    assert [word for word, _ in result.refused] == ["refused"]
+    assert [failure.split()[0] for failure in result.failures] == ["'broken':", "'lost'"]
+
+
+def test_coverage_sees_what_is_unstable(benchmark) -> None:
+    class Unstable:
+        unk_token_id = 1
+
+        def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
+            return {"input_ids": [len(text)]}
+
+        def normalize(self, ipa: str) -> str:
+            return ipa + "a"
+
+        def decode(self, ids: list[int]) -> str:
+            return "b"
+
+    found = list(benchmark("language_coverage").unstable("t", [1 + 4], Unstable()))
+    assert [what.split()[0] for what in found] == ["normalised", "decoded", "its"]
+
+
+def test_words_of_a_language_are_its_own(benchmark) -> None:
+    pytest.importorskip("babel")
+    words_of = benchmark("language_coverage").words_of
+    german, hindi = words_of("deu-Latn", 2000), words_of("hin-Deva", 100)
+    assert {"Deutschland", "Montag", "Januar"} <= set(german)
+    assert len(set(hindi)) == len(hindi) == 100
+    assert all("\u0900" <= sign <= "\u097f" or sign in "\u200c\u200d'" for sign in "".join(hindi))
+    assert words_of("got-Goth", 100) == []  # the CLDR has no Gothic
+
+
+@pytest.mark.parametrize(
+    "offsets", [[(0, 1), (2, 5)], [(1, 2), (0, 1)], [(-1, 0)]], ids=["beyond the text", "backwards", "before the text"]
+)
+def test_fuzzing_sees_wrong_offsets(benchmark, offsets: list[tuple[int, int]]) -> None:
+    with pytest.raises(AssertionError):
+        benchmark("fuzz_tokenizer").check_offsets(offsets, "text")
+
+
+def test_fuzzing_reports_a_failure_made_small(benchmark, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fuzz = benchmark("fuzz_tokenizer")
+
+    def no_long_text(text: str) -> None:
+        assert len(text) < 3
+
+    monkeypatch.setattr(fuzz, "CHECKS", (no_long_text,))
+    assert fuzz.fuzz_with_hypothesis(seconds=0.01, seed=0) == 1
+    assert "FAILED no_long_text: '000'" in capsys.readouterr().out
+
+
+def test_fuzzing_in_short() -> None:
+    assert "0 failures" in run("fuzz_tokenizer.py", "--quick")
+
+
+def test_the_picture_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from PIL import Image
+
+    run("feature_picture.py", str(tmp_path / "new" / "table.png"))
+    with Image.open(tmp_path / "new" / "table.png") as picture:
+        assert picture.size == (1500, 1320)
+        assert len(picture.convert("RGB").getcolors(2**20) or ()) > 100
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["table.png"]
+
+
+def test_like_features_have_like_colours(benchmark) -> None:
+    import numpy as np
+
+    rows = {"same": [1, 1, 0], "as this": [1, 1, 0], "near": [1, 1, 1], "far": [-1, -1, -1]}
+    colours = benchmark("feature_picture").similarity_colours({name: np.array(row) for name, row in rows.items()})
+    distance = {name: np.abs(np.subtract(colours["same"], colours[name])).sum() for name in rows}
+    assert distance["as this"] == pytest.approx(0, abs=1e-6)
+    assert distance["as this"] < distance["near"] < distance["far"]
+
+
+def test_lab_to_srgb(benchmark) -> None:
+    import numpy as np
+
+    # CIELAB of white, of the sRGB primaries red and blue: Lindbloom's calculator, D65.
+    lab = np.array([[100.0, 0.0, 0.0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86]])
+    expected = [[1, 1, 1], [1, 0, 0], [0, 0, 1]]
+    np.testing.assert_allclose(benchmark("feature_picture").srgb(lab), expected, atol=0.02)
+
+
+@pytest.mark.slow
+def test_sounds_in_short() -> None:
+    pytest.importorskip("phonemizer")
+    pytest.importorskip("psutil")
+    printed = run("sounds.py", "--quick", "--threads", "1")
+    for title in ("tokenizing", "transcribing", "memory", "start-up"):
+        assert f"| {title} " in printed
+
+
+def test_invented_text_is_no_file_and_a_text_may_be_given(tmp_path: Path) -> None:
+    pytest.importorskip("phonemizer")
+    (tmp_path / "captions.txt").write_text("A dog runs.\n\nTwo cats sleep.\n", encoding="utf-8")
+    printed = run(
+        "sounds.py", "--quick", "--threads", "1", "--only", "tokenizing", "--text", f"{tmp_path}/captions.txt"
+    )
+    assert "2 lines of IPA" in printed

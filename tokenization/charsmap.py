@@ -1,0 +1,77 @@
+"""Many one-sign spelling rules as one step of a tokenizer: sentencepiece's precompiled character map.
+
+`tokenizers.normalizers.Precompiled` looks signs up in a trie, so hundreds of rules cost what a few of `Replace` do. The
+map is a double-array trie over UTF-8 bytes (Aoe 1989, in the layout of darts-clone,
+https://github.com/s-yata/darts-clone) and the pool of targets, each ended by a zero byte: four bytes with the trie's
+size, the trie's units of four bytes, the pool; all little-endian.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from tokenizers import Regex, normalizers
+
+_HAS_LEAF = 1 << 8
+_IS_LEAF = 1 << 31
+_BREAK = "\u200b"
+
+
+def charsmap(targets: Mapping[str, str]) -> bytes:
+    """The map that turns each sign (one code point) into its target.
+
+    Raises:
+        ValueError: If a source is not one code point, or a target is empty: `Precompiled` gives wrong offsets then.
+    """
+    pool = bytearray()
+    root: dict[int, Any] = {}
+    for source, target in targets.items():
+        if len(source) != 1 or not target:
+            raise ValueError(f"A character map turns one sign into some; {source!r} → {target!r} does not.")
+        node = root
+        for byte in source.encode():
+            node = node.setdefault(byte, {})
+        node[0] = len(pool)  # the zero byte ends a key; its value is where the target stands in the pool
+        pool += target.encode() + b"\0"
+    units = _double_array(root)
+    return struct.pack(f"<I{len(units)}I", 4 * len(units), *units) + bytes(pool)
+
+
+def _double_array(root: dict[int, Any]) -> list[int]:
+    """The trie's units. A node at `place` has its child for `byte` at `place ^ offset ^ byte`."""
+    units = [0] * 256
+    taken = {0}
+    bases: set[int] = set()
+    nodes = deque([(root, 0)])
+    while nodes:
+        node, place = nodes.popleft()
+        base = 1
+        while base in bases or any(base ^ byte in taken for byte in node):
+            base += 1
+        bases.add(base)
+        units.extend([0] * ((base | 255) + 1 - len(units)))
+        units[place] |= (place ^ base) << 10
+        for byte, child in node.items():
+            taken.add(base ^ byte)
+            if byte == 0:
+                units[place] |= _HAS_LEAF
+                units[base] = _IS_LEAF | child
+            else:
+                units[base ^ byte] = byte
+                nodes.append((child, base ^ byte))
+    return units
+
+
+def charsmap_steps(targets: Mapping[str, str]) -> list[normalizers.Normalizer]:
+    """The normalizers that turn each sign into its target wherever it stands, in text without U+200B.
+
+    `Precompiled` reads a grapheme at a time and, where that begins with a sign of the map and is short, takes the sign
+    for the whole: it would lose the ring of `g̊`. So a grapheme is broken behind each sign of the map first.
+    """
+    sources = "".join(targets)
+    return [
+        normalizers.Replace(Regex(rf"(?<=[{sources}])\Y"), _BREAK),
+        normalizers.Precompiled(charsmap(targets)),
+        normalizers.Replace(_BREAK, ""),
+    ]

@@ -1,0 +1,83 @@
+"""The folder of a run: one run at a time, and never another's files."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import IO
+
+from .arguments import ArgumentsError, DistillationArguments
+
+logger = logging.getLogger(__name__)
+
+LOCK_FILE = ".lock"
+ARGUMENTS_FILE = "distillation.json"
+METRICS_FILE = "metrics.json"
+
+
+def prepare_output_dir(arguments: DistillationArguments) -> Path:
+    """Makes the output folder; one that holds anything already is refused unless `resume` is set."""
+    output_dir = Path(arguments.output_dir)
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ArgumentsError(f"output_dir {output_dir} is a file")
+    if output_dir.exists() and any(output_dir.iterdir()) and not arguments.resume:
+        raise ArgumentsError(f"output_dir {output_dir} is not empty: set resume=true to go on with it, or name another")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    return output_dir
+
+
+class FolderLock:
+    """Held by the run that writes to a folder. The system lets go of it when the process ends, however it ends."""
+
+    def __init__(self, output_dir: Path) -> None:
+        """Raises `ArgumentsError` if another run holds it."""
+        self._path = output_dir / LOCK_FILE
+        self._file: IO[str] | None = None
+        try:
+            import fcntl
+        except ImportError:
+            logger.warning("this system has no flock: nothing keeps a second run out of %s", output_dir)
+            return
+        file = self._path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise ArgumentsError(
+                f"another run (process {holder}) is writing to {output_dir}: wait for it, stop it, or name another "
+                "output_dir"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Lets go. The file stays: were it removed, two runs that come at once could hold two files of this name."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def is_finished(arguments: DistillationArguments) -> bool:
+    """Whether the folder holds this very run's finished model. A model is saved whole when its metrics are there.
+
+    Raises:
+        ArgumentsError: if it holds the finished model of another configuration.
+    """
+    path = Path(arguments.output_dir) / METRICS_FILE
+    if not (arguments.resume and path.is_file()):
+        return False
+    finished = json.loads(path.read_text(encoding="utf-8")).get("arguments", {})
+    now = arguments.to_dict()
+    different = sorted(
+        key for key in now if key not in ("resume", "output_dir", "cache_dir") and finished.get(key) != now[key]
+    )
+    if different:
+        raise ArgumentsError(
+            f"{path.parent} holds a finished run with another configuration ({', '.join(different)}): name another "
+            "output_dir"
+        )
+    return True

@@ -1,0 +1,202 @@
+"""The pronunciation tower that a distillation trains: its shape, where its weights start, what it is saved as."""
+
+import logging
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from ipaclip import IPAClipModel, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from torch import nn
+
+from .arguments import StudentArguments
+from .teachers import Teacher
+
+logger = logging.getLogger(__name__)
+
+
+class StudentError(ValueError):
+    """A tower that cannot be built as asked."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The four numbers of a transformer encoder."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+
+
+SHAPE = tuple(Shape.__dataclass_fields__)
+# `base` is the teacher's own.
+PRESETS = {"tiny": Shape(128, 512, 2, 2), "small": Shape(256, 1024, 3, 4)}
+
+
+def student_shape(preset: str, teacher: Teacher, **given: int | None) -> Shape:
+    """The shape of a preset (`tiny`, `small`, or `base`: that of the teacher's text tower), single numbers replaced.
+
+    Raises:
+        StudentError: if the preset is unknown, the teacher does not say a number that `base` needs, or the heads do not
+            divide the width.
+    """
+    if preset not in (*PRESETS, "base"):
+        raise StudentError(f"student.preset is {preset!r}: it must be one of {', '.join(PRESETS)}, base")
+    config: Any = teacher.text_tower.config
+    numbers = asdict(PRESETS[preset]) if preset in PRESETS else {name: getattr(config, name, None) for name in SHAPE}
+    numbers |= {name: number for name, number in given.items() if number is not None}
+    for name, number in numbers.items():
+        if number is None:
+            raise StudentError(f"teacher {teacher.name} does not say its {name}: give student.{name}")
+    shape = Shape(**numbers)
+    if shape.hidden_size % shape.num_attention_heads:
+        raise StudentError(
+            f"student.num_attention_heads ({shape.num_attention_heads}) must divide student.hidden_size "
+            f"({shape.hidden_size})"
+        )
+    return shape
+
+
+def like_text_tower(teacher: Teacher) -> dict[str, Any]:
+    """What makes copied blocks compute what they computed: the teacher's activation and the epsilon of its norms."""
+    config: Any = teacher.text_tower.config
+    return {name: getattr(config, name) for name in ("hidden_act", "layer_norm_eps") if hasattr(config, name)}
+
+
+def student_config(
+    arguments: StudentArguments, teacher: Teacher, vocab_size: int, num_features: int
+) -> IPAClipPronunciationConfig:
+    """The tower's configuration, for a table of `(vocab_size, num_features)`. Raises `StudentError`."""
+    shape = student_shape(arguments.preset, teacher, **{name: getattr(arguments, name) for name in SHAPE})
+    is_like = arguments.preset == "base" or arguments.init_from_text_tower
+    like = like_text_tower(teacher) if is_like else {}
+    if not is_like or arguments.hidden_act:
+        like["hidden_act"] = arguments.hidden_act or "gelu"
+    return IPAClipPronunciationConfig(
+        vocab_size=vocab_size, num_phoneme_features=num_features, feature_set=arguments.feature_set,
+        learned_residual=arguments.learned_residual or arguments.feature_set == "learned",
+        projection_dim=teacher.dim, max_position_embeddings=arguments.max_position_embeddings,
+        pooling=arguments.pooling, **{**asdict(shape), **like},
+    )  # fmt: skip
+
+
+def build_student(
+    config: IPAClipPronunciationConfig,
+    table: Any,
+    *,
+    mean: torch.Tensor,
+    scale: float,
+    query_key_gain: float = 1.0,
+    text_tower_of: Teacher | None = None,
+) -> IPAClipPronunciationModelWithProjection:
+    """A new tower with random weights (`torch.manual_seed`), its outputs where the teacher's are.
+
+    Args:
+        table: `(vocab_size, num_phoneme_features)`, the phoneme feature table.
+        mean: `(projection_dim,)`, the mean of the targets, which the projection's bias starts as.
+        scale: standard deviation of one dimension of the targets, which the projection's weights are multiplied by.
+        query_key_gain: multiplies the query and key weights of blocks that are drawn, not copied.
+        text_tower_of: the teacher whose blocks it starts with, see `init_from_text_tower`.
+    """
+    student = IPAClipPronunciationModelWithProjection(config)
+    student.set_phoneme_features(table)
+    student.pronunciation_model.embeddings.scale_to_table()
+    with torch.no_grad():
+        # Mean and spread of the targets need no learning: with these, outputs start in the teacher's space.
+        student.pronunciation_projection.weight.mul_(scale)
+        if student.pronunciation_projection.bias is not None:
+            student.pronunciation_projection.bias.copy_(mean)
+        for layer in student.pronunciation_model.encoder.layers:
+            layer.self_attn.q_proj.weight.mul_(query_key_gain)
+            layer.self_attn.k_proj.weight.mul_(query_key_gain)
+    if text_tower_of is not None:
+        init_from_text_tower(student, text_tower_of)
+    return student
+
+
+# A block's parts, each copied whole or not at all.
+BLOCK_PARTS = ("layer_norm1", "self_attn", "layer_norm2", "mlp")
+
+
+@torch.no_grad()
+def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teacher: Teacher) -> list[str]:
+    """Copies blocks (attention, MLP, norms) from the teacher's text tower where shapes fit, and the last norm.
+
+    Of a deeper teacher, blocks at even distances are taken, the first and the last among them, as Gandhi et al.
+    2023 (arXiv 2311.00430) do it; a deeper student keeps its further blocks as drawn. CLIP's text tower sees only
+    what is before a token, the student all: what is copied is a start, not the same function. Embeddings of phonemes
+    are not those of word pieces, and are never copied.
+
+    Returns:
+        The names of what was copied, as `encoder.layers.0.mlp`, relative to `pronunciation_model`.
+
+    Raises:
+        StudentError: if nothing fits, or nothing but norms.
+    """
+    tower, source = student.pronunciation_model, teacher.text_tower
+    theirs = getattr(getattr(source, "encoder", None), "layers", None) or nn.ModuleList()
+    ours = tower.encoder.layers
+    copied = []
+    for number, origin in enumerate(matching_layers(len(ours), len(theirs))):
+        for part in BLOCK_PARTS:
+            if copy_if_it_fits(getattr(theirs[origin], part, None), getattr(ours[number], part)):
+                copied.append(f"encoder.layers.{number}.{part}")
+    if all("norm" in name for name in copied):
+        config: Any = source.config
+        raise StudentError(
+            f"student.init_from_text_tower: nothing of the text tower of {teacher.name} ({type(source).__name__}, "
+            f"{getattr(config, 'hidden_size', '?')} wide, {getattr(config, 'num_attention_heads', '?')} heads) fits a "
+            f"tower of {tower.config.hidden_size} with {tower.config.num_attention_heads} heads: set "
+            "student.preset=base, or train from scratch. Only towers of CLIP's kind (CLIP, MetaCLIP, SigLIP) can be "
+            "copied from"
+        )
+    if copy_if_it_fits(getattr(source, "final_layer_norm", None), tower.final_layer_norm):
+        copied.append("final_layer_norm")
+    logger.info(
+        "copied from the text tower of %s: %s; layers %s of %d",
+        teacher.name, ", ".join(copied), matching_layers(len(ours), len(theirs)), len(theirs),
+    )  # fmt: skip
+    return copied
+
+
+def matching_layers(student: int, teacher: int) -> list[int]:
+    """Which of the teacher's layers each of the student's starts as; as many as both have."""
+    count = min(student, teacher)
+    if count < 2:
+        return list(range(count))
+    return [round(number * (teacher - 1) / (count - 1)) for number in range(count)]
+
+
+def copy_if_it_fits(source: nn.Module | None, target: nn.Module) -> bool:
+    """Copies all weights, if both have the same names and shapes and, of attention, as many heads."""
+    if source is None or getattr(source, "num_heads", None) != getattr(target, "num_heads", None):
+        return False
+    weights = source.state_dict()
+    expected = {name: value.shape for name, value in target.state_dict().items()}
+    if {name: value.shape for name, value in weights.items()} != expected:
+        return False
+    target.load_state_dict(weights)
+    return True
+
+
+def finished_model(
+    student: IPAClipPronunciationModelWithProjection, teacher: Teacher
+) -> IPAClipModel | IPAClipPronunciationModelWithProjection:
+    """What is saved: the tower within the teacher's CLIP, or the tower alone where the teacher is no CLIP."""
+    if teacher.clip is None:
+        logger.info(
+            "the teacher %s is no CLIP: what is saved is the pronunciation tower with its projection alone, whose "
+            "embeddings compare with the teacher's own",
+            teacher.name,
+        )
+        return student
+    model = IPAClipModel.from_clip(teacher.clip, pronunciation_config=student.config)
+    model.pronunciation_model.load_state_dict(student.pronunciation_model.state_dict())
+    model.pronunciation_projection.load_state_dict(student.pronunciation_projection.state_dict())
+    return model
+
+
+def spread(variance: float, dim: int) -> float:
+    """Standard deviation of one dimension, of the mean squared distance from the mean."""
+    return math.sqrt(variance / dim)

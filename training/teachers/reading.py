@@ -1,0 +1,92 @@
+"""Texts → batches of token ids → rows of a frozen encoder."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+BATCH_ROWS = 512
+BATCH_TOKENS = 16_384
+
+
+@dataclass
+class TextReader:
+    """Tokenises texts, cuts those that are too long (and counts them), pads texts of like length together."""
+
+    tokenizer: Any
+    max_length: int
+    pad_to_max_length: bool = False
+    truncated: int = 0
+
+    @torch.no_grad()
+    def run(
+        self, texts: Sequence[str], forward: Callable[[Tensor, Tensor], Tensor], device: torch.device
+    ) -> np.ndarray:
+        """Rows of `forward(input_ids, attention_mask)`, in the order of the texts, float32.
+
+        Raises:
+            ValueError: if there is no text.
+        """
+        if not texts:
+            raise ValueError("there is no text to embed")
+        encoded = self.encode(texts)
+        # The longest first: a batch that does not fit in memory shows at once.
+        order = np.argsort([-len(ids) for ids in encoded], kind="stable")
+        rows, done = np.empty(0), 0
+        while done < len(order):
+            length = self.max_length if self.pad_to_max_length else len(encoded[order[done]])
+            batch = order[done : done + max(1, min(BATCH_ROWS, BATCH_TOKENS // length))]
+            ids, mask = self.pad([encoded[row] for row in batch], length)
+            values = forward(ids.to(device), mask.to(device)).float().cpu().numpy()
+            if done == 0:
+                rows = np.empty((len(texts), *values.shape[1:]), dtype=np.float32)
+            rows[batch] = values
+            done += len(batch)
+        return rows
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, at most `max_length`. The first text that is cut is named in a warning."""
+        encoded = self.tokenizer(list(texts), add_special_tokens=True, verbose=False)["input_ids"]
+        long = [row for row, ids in enumerate(encoded) if len(ids) > self.max_length]
+        if long:
+            if not self.truncated:
+                logger.warning(
+                    "the teacher reads %d tokens, and %r… has %d: such texts are cut",
+                    self.max_length, texts[long[0]][:60], len(encoded[long[0]]),
+                )  # fmt: skip
+            self.truncated += len(long)
+            cut = self.tokenizer(
+                [texts[row] for row in long], truncation=True, max_length=self.max_length, verbose=False
+            )
+            for row, ids in zip(long, cut["input_ids"], strict=True):
+                encoded[row] = ids
+        return encoded
+
+    def pad(self, encoded: Sequence[list[int]], length: int) -> tuple[Tensor, Tensor]:
+        """`(texts, length)` ids and mask, padded on the tokenizer's side."""
+        ids = np.full((len(encoded), length), self.tokenizer.pad_token_id or 0, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, tokens in enumerate(encoded):
+            where = (
+                slice(0, len(tokens)) if self.tokenizer.padding_side == "right" else slice(length - len(tokens), None)
+            )
+            ids[row, where], mask[row, where] = tokens, 1
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def longest_text(tower: nn.Module, tokenizer: Any) -> int:
+    """How many tokens an encoder reads: its positions, less those RoBERTa's kind keeps for padding, or the tokenizer's
+    own limit if that is lower."""
+    config: Any = tower.config
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    for name, module in tower.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            positions -= module.padding_idx + 1
+            break
+    return int(min(positions, tokenizer.model_max_length))
