@@ -5,7 +5,8 @@
 Whatever Unicode text is given (no half surrogate pairs, which no encoder takes):
 
 - Encoding raises nothing. Normalising twice is normalising once. Decoded ids are the normal form, where nothing in the
-  text is unknown or a special token. A batch has the ids of its rows, and so has `batch_ids`.
+  text is unknown or a special token. A batch, which is put together from remembered words, has the ids of its rows, as
+  `batch_ids` has them, their offsets, and is cut and padded like one row alone.
 - Offsets lie in the text and go forwards. `unknown_symbols` names signs that stand where it says, and names some
   exactly if there is an `<unk>`; `unknown="drop"` has none, and `unknown="error"` is an error exactly then.
 - `to_ipa` answers with a normal form that has nothing unknown in it, and is its own IPA; or with a `NotationError`.
@@ -15,6 +16,7 @@ the guidance of coverage: of the Python code, which is the converters; the token
 """
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -27,6 +29,7 @@ from report import machine, versions
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
     from ipaclip.tokenization import IPATokenizer
+    from transformers import BatchEncoding
 
 
 @lru_cache(maxsize=1)
@@ -61,10 +64,26 @@ def check_tokenizer(text: str) -> None:
         assert ids_of(tokenizer, normal) == ids, f"normal form {normal!r} has other ids"
         check_unknown_modes(text, bool(unknown), known, dropping, strict)
     check_offsets(encoding.offsets, text)
-    rows = tokenizer([text, "ˈbʌtɚflaɪ", text], add_special_tokens=False, verbose=False)["input_ids"]
-    assert rows == [ids, ids_of(tokenizer, "ˈbʌtɚflaɪ"), ids], f"in a batch the ids are {rows}, alone {ids}"
-    whole, by_words = tokenizer(text, verbose=False)["input_ids"], tokenizer.batch_ids([text])[0]
-    assert by_words == whole, f"batch_ids gives {by_words}, the call {whole}"
+    check_batch(tokenizer, text)
+
+
+def check_batch(tokenizer: "IPATokenizer", text: str) -> None:
+    """A batch beside the backend, which alone is asked for a single text."""
+
+    def ids_and_offsets(batch: "BatchEncoding") -> list[tuple[list[int], list[tuple[int, int]]]]:
+        return [(encoding.ids, encoding.offsets) for encoding in batch.encodings or []]
+
+    texts = [text, "ˈbʌtɚflaɪ", f"{text} {text}"]
+    batch, alone = tokenizer(texts, verbose=False), [tokenizer(each, verbose=False) for each in texts]
+    ids = [one["input_ids"] for one in alone]
+    assert batch["input_ids"] == ids, f"in a batch the ids are {batch['input_ids']}, alone {ids}"
+    assert tokenizer.batch_ids(texts) == ids, f"batch_ids gives {tokenizer.batch_ids(texts)}, the call {ids}"
+    offsets = [ids_and_offsets(one)[0] for one in alone]
+    assert ids_and_offsets(batch) == offsets, f"in a batch {ids_and_offsets(batch)}, alone {offsets}"
+    cut = {"truncation": True, "max_length": 7, "padding": "max_length", "add_special_tokens": len(text) % 2 == 0}
+    batch, alone = tokenizer(texts, **cut), [tokenizer(each, **cut) for each in texts]
+    for key in batch:
+        assert batch[key] == [one[key] for one in alone], f"cut and padded in a batch, {key} is {batch[key]}"
 
 
 def check_unknown_modes(
@@ -129,6 +148,7 @@ def texts() -> "SearchStrategy[str]":
     return st.one_of(
         anything,
         pieces,
+        st.lists(pieces, max_size=5).map(" ".join),
         st.lists(st.one_of(st.characters(exclude_categories=("Cs",)), pieces), max_size=8).map("".join),
     )
 
@@ -137,6 +157,9 @@ def fuzz_with_hypothesis(seconds: float, seed: int) -> int:
     """Rounds of each check in turn, at least one, until the time is over; the number of different failures."""
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
+
+    # Each cut text is a warning.
+    logging.getLogger("ipaclip").setLevel(logging.ERROR)
 
     started, executions = time.monotonic(), 0
     failures: dict[str, str] = {}

@@ -9,6 +9,9 @@ currencies, months and days. Each word is transcribed alone, so that a failure h
 
 Each of these is a failure. A word that the transcriber refuses is counted and printed, and is none: it was not lost in
 silence. Exit code 1: something failed, or fewer languages, scripts or words were covered than are asked for below.
+
+With `--every-backend` the rule of `backend="auto"` is checked, too: epitran comes first, but not where it refuses 2% or
+more of the words and espeak-ng fewer. A language that breaks the rule is a failure.
 """
 
 import argparse
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from babel import Locale
     from ipaclip.tokenization import IPATokenizer
 
+MOST_REFUSED = 0.02
 LEAST_WORDS, LEAST_LANGUAGES, LEAST_SCRIPTS = 200, 40, 12
 QUICK = ["ell-Grek", "eng-Latn", "heb-Hebr", "hin-Deva", "hye-Armn", "jpn-Kana", "kat-Geor", "kor-Hang", "pol-Latn"]
 
@@ -152,7 +156,27 @@ def main() -> None:
     bar = tqdm(chosen, unit="language", disable=None)
     results = [check(language, backend, words, tokenizer) for language, backend, words in bar]
     print_results(results)
-    sys.exit(int(any(result.failures for result in results) or (not arguments.languages and few(results))))
+    wrong = wrong_first(results) if arguments.every_backend else []
+    for language in wrong:
+        print(f"FAILED {language}: 'auto' takes the wrong backend")
+    failed = wrong or any(result.failures for result in results)
+    sys.exit(int(bool(failed) or (not arguments.languages and few(results))))
+
+
+def wrong_first(results: Sequence[Result]) -> list[str]:
+    """The languages that epitran and espeak-ng have, and whose first backend is not that of the rule."""
+    from ipaclip.tokenization import languages
+
+    shares: dict[str, dict[str, float]] = {}
+    for result in results:
+        shares.setdefault(result.language, {})[result.backend] = len(result.refused) / result.words
+    wrong = []
+    for language, share in shares.items():
+        if {"epitran", "espeak"} <= share.keys():
+            gaps = share["epitran"] >= MOST_REFUSED and share["espeak"] < share["epitran"]
+            if languages()[language][0] != ("espeak" if gaps else "epitran"):
+                wrong.append(language)
+    return wrong
 
 
 def few(results: Sequence[Result]) -> bool:

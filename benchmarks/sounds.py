@@ -121,26 +121,33 @@ def tokenizing(lines: Sequence[str], repeats: int, threads: Sequence[int]) -> st
     with tempfile.TemporaryDirectory() as folder:
         theirs = wav2vec2_tokenizer([*tokenizer.get_vocab(), "|"], folder)
 
-        def by_call(parallel: bool) -> float:
+        def by_offsets(parallel: bool) -> float:
             os.environ["TOKENIZERS_PARALLELISM"] = str(parallel).lower()
-            return seconds_of(lambda: tokenizer(list(lines))["input_ids"])
+            return seconds_of(lambda: tokenizer(list(lines), return_offsets_mapping=True)["offset_mapping"])
 
-        def by_words() -> float:
+        def by_words(ids: Callable[[Any], object], again: list[float]) -> float:
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
             fresh = IPATokenizer.build()  # knows no word yet
-            first = seconds_of(lambda: fresh.batch_ids(lines))
-            again.append(seconds_of(lambda: fresh.batch_ids(lines)))
+            first = seconds_of(lambda: ids(fresh))
+            again.append(seconds_of(lambda: ids(fresh)))
             return first
 
-        again: list[float] = []
-        jobs: dict[str, Callable[[], float]] = {"ipaclip `batch_ids`, one core": by_words}
-        jobs["ipaclip `tokenizer(lines)`, one core"] = lambda: by_call(False)
+        ways: dict[str, tuple[Callable[[Any], object], list[float]]] = {
+            "ipaclip `tokenizer(lines)`": (lambda fresh: fresh(list(lines))["input_ids"], []),
+            "ipaclip `batch_ids`": (lambda fresh: fresh.batch_ids(lines), []),
+        }
+        jobs: dict[str, Callable[[], float]] = {
+            name: lambda ids=ids, again=again: by_words(ids, again) for name, (ids, again) in ways.items()
+        }
+        offsets = "ipaclip `tokenizer(lines, return_offsets_mapping=True)`"
+        jobs[offsets] = lambda: by_offsets(False)
         if max(threads) > 1:
-            jobs["ipaclip `tokenizer(lines)`, all cores"] = lambda: by_call(True)
+            jobs[f"{offsets}, all cores"] = lambda: by_offsets(True)
         jobs["panphon `ipa_segs`"] = lambda: seconds_of(lambda: [panphon_table.ipa_segs(line) for line in lines])
         jobs["transformers `Wav2Vec2PhonemeCTCTokenizer`"] = lambda: seconds_of(lambda: theirs(parted)["input_ids"])
         timings = in_turns(jobs, repeats)
-    timings.insert(1, Timing("ipaclip `batch_ids`, one core, all words known", again))
+    for place, (name, (_, again)) in zip((1, 3), ways.items(), strict=True):
+        timings.insert(place, Timing(f"{name}, all words known", again))
     *_, panphons, transformers = timings
     rows = [
         (
@@ -184,6 +191,9 @@ def phonemizer_transcribes(texts: Sequence[str], njobs: int) -> float:
     from phonemizer.backend.espeak.wrapper import EspeakWrapper
     from phonemizer.logger import get_logger
 
+    # By the environment, too: the processes of njobs know nothing of what is set here.
+    os.environ["PHONEMIZER_ESPEAK_LIBRARY"] = espeakng_loader.get_library_path()
+    os.environ["PHONEMIZER_ESPEAK_DATA_PATH"] = os.environ["ESPEAK_DATA_PATH"] = espeakng_loader.get_data_path()
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     options: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """Which languages there are, by which backends, and what each is called."""
 
 import pytest
-from ipaclip.tokenization import TranscriptionError, get_transcriber, languages
+from ipaclip.tokenization import TranscriptionError, UnknownLanguageError, get_transcriber, languages
 from ipaclip.tokenization.epitran_rules import epitran_languages
 from ipaclip.tokenization.espeak_voices import LEFT_OUT, TONES, VOICES
 from ipaclip.tokenization.language_names import describe
@@ -12,10 +12,19 @@ def test_backends_in_the_order_of_auto() -> None:
     assert known["eng-Latn"][:2] == ("espeak", "lexicon")
     assert known["deu-Latn"] == ("epitran", "espeak")
     assert known["fra-Latn"] == ("espeak", "epitran")  # epitran's table lacks à and è
+    assert known["ita-Latn"] == ("espeak", "epitran")  # and k, w, y, as in Washington
     assert known["dan-Latn"] == ("espeak",)
     assert list(known) == sorted(known)
     assert all(get_transcriber(language).backend == backends[0] for language, backends in known.items())
     assert get_transcriber("deu-Latn", backend="espeak").backend == "espeak"
+
+
+def test_a_table_that_refuses_most_of_its_language_is_not_listed() -> None:
+    known = languages()
+    assert not {"khm-Khmr", "sag-Latn"} & known.keys()
+    assert known["urd-Arab"] == ("espeak",)
+    with pytest.raises(UnknownLanguageError, match="epitran's table of it has no vowel signs"):
+        get_transcriber("khm-Khmr")
 
 
 def test_every_voice_has_a_language_or_a_reason() -> None:

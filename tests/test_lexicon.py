@@ -57,6 +57,14 @@ def test_other_words_by_lex_lookup(path: Path) -> None:
     assert "'3.5' (flite's lex_lookup says letters from A to Z only)" in str(number)
 
 
+def test_a_word_too_long_for_flite_is_refused(path: Path) -> None:
+    fake(path, "t2p", "pau ey1 pau")
+    short, long = lexicon().transcribe_each(["x" * 200, "x" * 201])
+    assert short == "ˈeɪ"
+    assert "at most 200 letters" in str(long)
+    assert len(str(long)) < 400
+
+
 def test_an_answer_that_is_no_arpabet_is_an_error(path: Path) -> None:
     fake(path, "t2p", "no such thing")
     (error,) = lexicon().transcribe_each(["batterfly"])

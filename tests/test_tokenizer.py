@@ -278,20 +278,29 @@ def test_further_segments_agree_with_the_options() -> None:
 
 def test_batch_ids_are_the_ids_of_a_call(tokenizer: IPATokenizer) -> None:
     texts = ["ˈbʌtɚ flaɪ", "", " ", "[a b]", "a\tb", "X <pad> a", "a  ʧ", "a / b", "ˈbʌtɚ"]
-    assert tokenizer.batch_ids(texts) == tokenizer(texts).input_ids
+    alone = [tokenizer(text).input_ids for text in texts]  # one text goes to the backend
+    assert tokenizer.batch_ids(texts) == tokenizer(texts).input_ids == alone
     assert tokenizer.batch_ids([]) == []
-    tokenizer(texts, truncation=True, max_length=4, padding=True)
-    assert tokenizer.batch_ids([*texts, "kæt " * 9]) == tokenizer([*texts, "kæt " * 9]).input_ids
+    tokenizer(texts, truncation=True, max_length=4, padding=True, return_offsets_mapping=True)
+    assert tokenizer.batch_ids([*texts, "kæt " * 9]) == [*alone, tokenizer("kæt " * 9).input_ids]
     with pytest.raises(TypeError, match="not one str"):
         tokenizer.batch_ids("a")
 
 
 def test_batch_ids_follow_an_added_token() -> None:
     tokenizer = IPATokenizer.build()
-    assert tokenizer.batch_ids(["aQ"]) == tokenizer(["aQ"]).input_ids
+    assert tokenizer.batch_ids(["aQ"]) == [tokenizer("aQ").input_ids]
     tokenizer.add_tokens(["Q"])
-    assert tokenizer.batch_ids(["aQ"]) == tokenizer(["aQ"]).input_ids
+    assert tokenizer.batch_ids(["aQ"]) == [tokenizer("aQ").input_ids]
     assert tokenizer.batch_ids(["aQ"])[0][2] == len(vocabulary())
+
+
+def test_half_of_a_surrogate_pair_is_refused_and_named(tokenizer: IPATokenizer) -> None:
+    for texts in ("a\ud800", ["bat", "a\ud800"], [("bat", "a\ud800")]):
+        with pytest.raises(ValueError, match=r"half of a surrogate pair at position 1"):
+            tokenizer(texts)
+    assert tokenizer.unknown_symbols("a\ud800") == [UnknownSymbol("\ud800", 1)]
+    assert tokenizer(["bat"]).input_ids == [tokenizer("bat").input_ids]
 
 
 def test_pairs(tokenizer: IPATokenizer) -> None:

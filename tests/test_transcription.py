@@ -18,6 +18,7 @@ from ipaclip.tokenization import (
     transcription,
     unknown_symbols,
 )
+from ipaclip.tokenization.epitran_rules import EpitranEngine
 from ipaclip.tokenization.espeak import to_ipa
 
 
@@ -122,6 +123,40 @@ def test_wrong_types(english: Transcriber) -> None:
         english.transcribe("cat")
     with pytest.raises(TypeError, match="Text 1 is of type NoneType"):
         english.transcribe(["cat", None])  # type: ignore[list-item]
+    for wrong in (None, 5, {"cat": 1}):
+        with pytest.raises(TypeError, match=f"a list of texts, not {type(wrong).__name__}"):
+            english.transcribe(wrong)  # type: ignore[arg-type]
+    assert english.transcribe(iter(["cat"])) == english.transcribe(("cat",)) == ["kˈæt"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", ["espeak", "epitran", "ipa"])
+def test_half_of_a_surrogate_pair_is_not_lost(backend: str) -> None:
+    pytest.importorskip("espeakng_loader")
+    with pytest.raises(TranscriptionError, match=r"'\\ud800'"):
+        get_transcriber("deu-Latn", backend).transcribe(["an \ud800 an"])
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "letter"),
+    [
+        ("eng-Latn", "Ⅳ", "Ⅳ"),  # "letter two one six three"
+        ("eng-Latn", "x٣", "٣"),  # left out without a word
+        ("deu-Latn", "Paʻanga", "ʻ"),  # "P A Buchstabe zwei B B A N G A"
+        ("rus-Cyrl", "ѣ", "ѣ"),
+        ("mar-Deva", "ॲमन", "ॲ"),
+    ],
+)
+def test_a_letter_that_espeak_does_not_know_is_named(language: str, word: str, letter: str) -> None:
+    pytest.importorskip("espeakng_loader")
+    with pytest.raises(TranscriptionError, match=f"espeak-ng does not know '{letter}'"):
+        get_transcriber(language, "espeak").transcribe([word])
+
+
+def test_letters_that_espeak_knows_in_words_only_are_said() -> None:
+    pytest.importorskip("espeakng_loader")
+    assert get_transcriber("ltz-Latn", "espeak").transcribe(["Südlecht"]) != [""]
+    (answer,) = get_transcriber("haw-Latn", "espeak").transcribe_each(["ʻIa"])
+    assert answer == "ˌia"
 
 
 def test_english_dictionary_is_all_known_to_the_tokenizer(english: Transcriber) -> None:
@@ -162,11 +197,41 @@ def test_epitran() -> None:
         ("cmn-Latn", "mā", "ma˥"),
         ("hrv-Latn", "voda", "voda"),  # its table has no row for what is spelled as in the IPA
         ("tur-Latn", "IŞIK", "ɯʃɯk"),
+        ("tur-Latn", "İrlanda", "iɾlanda"),
+        ("kan-Knda", "ಕ್‌", "k"),  # a joiner shapes letters, and has no sound
         ("deu-Latn", "geht's", "ɡeːts"),
     ],
 )
 def test_epitran_in_many_scripts(language: str, word: str, ipa: str) -> None:
     assert get_transcriber(language, "epitran").transcribe([word]) == [ipa]
+
+
+# Read as the language's alphabet reads them, by a grammar and not by our own output.
+@pytest.mark.parametrize(
+    ("language", "word", "ipa"),
+    [
+        ("fry-Latn", "België", "bɛlɡiə"),
+        ("glg-Latn", "unión", "uniɔn"),
+        ("hau-Latn", "zuma", "zuma"),
+        ("jav-Latn", "wétan", "wetan"),
+        ("jav-Latn", "sèh", "sɛh"),
+        ("kab-Latn", "aɛrab", "aʕrab"),
+        ("mya-Mymr", "ကနေဒါ", "kəneda"),
+        ("oci-Latn", "Canadà", "kanaða"),
+        ("oci-Latn", "país", "pais"),
+        ("tgk-Cyrl", "ҷаҳонӣ", "d͡ʒæhɔni"),
+        ("tgk-Cyrl", "Осиё", "ɔsijɔ"),
+    ],
+)
+def test_letters_that_a_table_forgot_are_read(language: str, word: str, ipa: str) -> None:
+    assert get_transcriber(language, "epitran").transcribe([word]) == [ipa]
+
+
+def test_a_sign_of_espeak_that_nobody_knows_is_a_refusal() -> None:
+    pytest.importorskip("espeakng_loader")
+    (answer,) = get_transcriber("vie-Latn", "espeak").transcribe_each(["Gheg"])
+    assert isinstance(answer, TranscriptionError)
+    assert "not all IPA" in str(answer)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +259,14 @@ def test_our_reading_of_the_tables_is_epitrans(language: str) -> None:
     }[language].split()
     peer = SimpleEpitran(language, tones=True)
     assert get_transcriber(language, "epitran").transcribe(words) == [peer.transliterate(word) for word in words]
+
+
+@pytest.mark.parametrize("language", ["deu-Latn", "fra-Latn-p", "kor-Hang", "sro-Latn", "tgk-Cyrl"])
+def test_a_words_neighbours_in_the_list_do_not_change_it(language: str) -> None:
+    """sro-Latn has rules for what goes before the next word, which a word alone does not have."""
+    words = ["les", "trins", "12", "e", "financier", "물", "ҷаҳонӣ", "sas", "r", "ʼ", "mat", "les"]
+    engine = EpitranEngine(language)
+    assert engine.pronounce(words) == [engine.pronounce([word])[0] for word in words]
 
 
 def test_each_text_gets_its_ipa_or_its_error(english: Transcriber) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bulk import BulkError, BulkReport, transcribe_dataset, transcribe_file
-    from .features import FEATURE_SETS, feature_names, phoneme_feature_table
+    from .features import FEATURE_SETS, feature_names, feature_weights, phoneme_feature_table
     from .notation import NOTATIONS, NotationError, to_ipa
     from .phonetics import (
         inventory_of,
@@ -45,6 +45,7 @@ __all__ = [
     "UnknownSymbol",
     "composed_features",
     "feature_names",
+    "feature_weights",
     "get_transcriber",
     "inventory_of",
     "is_ipa",
@@ -67,7 +68,7 @@ __all__ = [
 
 _MODULES = {
     "bulk": ("BulkError", "BulkReport", "transcribe_dataset", "transcribe_file"),
-    "features": ("FEATURE_SETS", "feature_names", "phoneme_feature_table"),
+    "features": ("FEATURE_SETS", "feature_names", "feature_weights", "phoneme_feature_table"),
     "notation": ("NOTATIONS", "NotationError", "to_ipa"),
     "phonetics": (
         "inventory_of",

@@ -34,13 +34,35 @@ _AS_SPELLED = {
     "nya-Latn": "aeiou",
     "yor-Latn": "\u0301\u0300\u0304",
 }
+_TOGETHER = 512  # words
+_SEES_LINES = re.compile(r"\\[sW]")
+_ACCENT = "[\u0300-\u036f]"
 _TURKIC_I = {ord("I"): "ı", ord("İ"): "i"}  # Python's lower case is that of other languages
 _LETTERS: dict[str, dict[int, Any]] = {
     "aze-Latn": _TURKIC_I,
     "jpn-Hira": _HIRAGANA,
     "jpn-Kana": _KATAKANA,
+    "kaz-Latn": _TURKIC_I,
+    "mya-Mymr": {0x102B: "\u102c"},  # the tall aa is a shape of aa
     "tur-Latn": _TURKIC_I,
 }
+# Letters of the language's own alphabet that its table forgot, as the table reads their like.
+_FORGOTTEN = {
+    "fry-Latn": "ë=e ï=i ië=iə",  # the diaeresis parts vowels that would be one sound together
+    "glg-Latn": "ú=u ü=u",  # the acute is stress, the diaeresis parts; the table has the other vowels with them
+    "hau-Latn": "z=z",
+    "jav-Latn": "é=e è=ɛ",  # what the plain e leaves open
+    "kab-Latn": "ɛ=ʕ",
+    # The acute, and on a the grave, is stress here; where it is vowel quality, the table has it (è, ò).
+    "oci-Latn": "à=a é=e í=i ó=u ú=y ï=i ü=y",
+    "tgk-Cyrl": "ӣ=i э=e ё=jɔ ю=ju я=jæ",  # the macron marks the i that ends a word
+}
+LEFT_OUT = {
+    "khm-Khmr": "no vowel signs",
+    "sag-Latn": "no vowels with tone marks",
+    "urd-Arab": "none of ی, ک, ہ",
+}
+"""Tables that lack so much of their language that most words are refused, and what they lack."""
 
 
 def _data() -> Path | None:
@@ -53,12 +75,13 @@ def _data() -> Path | None:
 def epitran_languages() -> frozenset[str]:
     """Languages whose rules come with epitran, named as it names them; English too where flite's lex_lookup is.
 
-    Not the four that want a dictionary that epitran downloads (cmn-Hans, cmn-Hant, jpn-Jpan, yue-Hant).
+    Not the four that want a dictionary that epitran downloads (cmn-Hans, cmn-Hant, jpn-Jpan, yue-Hant), and not
+    `LEFT_OUT`.
     """
     data = _data()
     if data is None:
         return frozenset()
-    codes = {path.stem for path in (data / "map").glob("*.csv") if _CODE.fullmatch(path.stem)}
+    codes = {path.stem for path in (data / "map").glob("*.csv") if _CODE.fullmatch(path.stem)} - LEFT_OUT.keys()
     return frozenset(codes | {"eng-Latn"}) if shutil.which("lex_lookup") else frozenset(codes)
 
 
@@ -73,7 +96,7 @@ class EpitranEngine:
         data = _data()
         if data is None:
             raise ImportError("No module named 'epitran'")
-        self._say = _english() if language == "eng-Latn" else _Rules(data, language).say
+        self._say_all = _english() if language == "eng-Latn" else _Rules(data, language).say_all
 
     @property
     def version(self) -> str:
@@ -84,10 +107,10 @@ class EpitranEngine:
 
     def pronounce(self, words: list[str]) -> list[str | Refusal]:
         """For each word its IPA, or the letters that the rules do not cover."""
-        return [self._say(word) for word in words]
+        return self._say_all(words)
 
 
-def _english() -> Callable[[str], str | Refusal]:
+def _english() -> Callable[[list[str]], list[str | Refusal]]:
     from epitran import Epitran
 
     english = Epitran("eng-Latn")
@@ -97,7 +120,7 @@ def _english() -> Callable[[str], str | Refusal]:
             return Refusal("flite's lex_lookup says letters from A to Z only")
         return english.transliterate(word)
 
-    return say
+    return lambda words: [say(word) for word in words]
 
 
 class _Rules:
@@ -110,39 +133,58 @@ class _Rules:
         self._letters = _LETTERS.get(language[:8], {})
         header, *rows = _rows(data / "map" / f"{language}.csv")
         assert header == ["Orth", "Phon"], header
-        self._map = {_nfd(spelled): _nfd(ipa) for spelled, ipa in rows}
-        longest_first = sorted(self._map, key=len, reverse=True)
-        self._spelled = regex.compile("|".join(map(regex.escape, longest_first)))
+        forgotten = [row.split("=") for row in _FORGOTTEN.get(language, "").split()]
+        self._map = {_nfd(spelled): _nfd(ipa) for spelled, ipa in (*rows, *forgotten)}
+        longest_first = "|".join(map(regex.escape, sorted(self._map, key=len, reverse=True)))
+        # With its accents, such a language has no `ia` in `iá`.
+        whole = f"(?:{longest_first})(?!{_ACCENT})|" if forgotten else ""
+        self._spelled = regex.compile(whole + longest_first)
         # An apostrophe without a rule parts letters, and has no sound of its own.
         self._kept = frozenset("'" + _AS_SPELLED.get(language, ""))
-        self._before = _rewriter(data / "pre" / f"{language}.txt")
-        self._after = _rewriter(data / "post" / f"{language}.txt")
+        before, after = (data / part / f"{language}.txt" for part in ("pre", "post"))
+        self._before, self._after = _rewriter(before), _rewriter(after)
+        # Rules about white space would see the neighbouring word.
+        apart = any(_SEES_LINES.search(_text(file)) for file in (before, after))
+        self._together = 1 if apart else _TOGETHER
 
-    def say(self, word: str) -> str | Refusal:
-        """The word's IPA, or what of it is no spelling of the language."""
-        letters = _jamo(_nfd(word.translate(self._letters).lower())).translate(self._stripped)
-        ipa, unknown, position = [], [], 0
-        spelled = self._before(letters).translate(_JOINERS)
-        while position < len(spelled):
-            match = self._spelled.match(spelled, position)
-            if match:
-                ipa.append(self._map[match.group()])
-                position = match.end()
-                continue
-            sign = spelled[position]
-            # What the preprocessor wrote and the map does not change is IPA already.
-            if sign in letters and sign not in self._kept:
-                unknown.append(sign)
-            ipa.append(sign)
-            position += 1
-        said = self._after("".join(ipa)).replace("'", "")
-        if unknown:
-            # The postprocessor may have dealt with it.
-            left = [sign for sign in dict.fromkeys(unknown) if sign in _nfd(said)]
-            if left:
-                signs = ", ".join(repr(f"◌{sign}" if unicodedata.combining(sign) else sign) for sign in left)
-                return Refusal(f"epitran has no rule for {signs}")
-        return _nfc(said)
+    def say_all(self, words: list[str]) -> list[str | Refusal]:
+        """The IPA of each word, or what of it is no spelling of the language.
+
+        The words are read as lines of one text, since each rule has its price, however short a text.
+        """
+        said: list[str | Refusal] = []
+        for start in range(0, len(words), self._together):
+            said += self._say_lines(words[start : start + self._together])
+        return said
+
+    def _say_lines(self, words: list[str]) -> list[str | Refusal]:
+        letters, spelled = self._prepared("\n".join(words))
+        ipa = self._spelled.sub(lambda match: self._map[match.group()], spelled)
+        lines = _nfc(self._after(ipa).replace("'", "")).split("\n")
+        # What the preprocessor wrote and the map does not change is IPA already.
+        left = self._spelled.sub("", spelled).split("\n")
+        given = letters.split("\n")
+        if len(words) > 1 and not len(words) == len(lines) == len(left) == len(given):
+            # A rule of a new version took a line break for a letter.
+            return [said for word in words for said in self._say_lines([word])]
+        return [
+            self._refusal(line, set(signs).intersection(its) - self._kept, signs) if signs else line
+            for line, signs, its in zip(lines, left, given, strict=True)
+        ]
+
+    def _prepared(self, text: str) -> tuple[str, str]:
+        """The text's letters, and what the preprocessor makes of them."""
+        letters = _jamo(_nfd(text.translate(self._letters).lower())).translate(self._stripped)
+        return letters, self._before(letters).translate(_JOINERS)
+
+    @staticmethod
+    def _refusal(said: str, unknown: set[str], order: str) -> str | Refusal:
+        # The postprocessor may have dealt with it.
+        left = [sign for sign in dict.fromkeys(order) if sign in unknown and sign in _nfd(said)]
+        if not left:
+            return said
+        signs = ", ".join(repr(f"◌{sign}" if unicodedata.combining(sign) else sign) for sign in left)
+        return Refusal(f"epitran has no rule for {signs}")
 
 
 def _nfd(text: str) -> str:
@@ -169,12 +211,14 @@ def _rows(file: Path) -> list[list[str]]:
         return list(csv.reader(opened))
 
 
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
 def _rewriter(file: Path) -> Callable[[str], str]:
     """The rules of a pre- or postprocessor, one after the other: each rewrites all that the last one left."""
-    if not file.is_file():
-        return lambda text: text
     rules, symbols = [], dict[str, str]()
-    for line in _nfd(file.read_text(encoding="utf-8")).splitlines():
+    for line in _nfd(_text(file)).splitlines():
         rule = line.strip()
         if not rule or rule.startswith("%"):
             continue
@@ -193,9 +237,10 @@ def _rewriter(file: Path) -> Callable[[str], str]:
 
 
 def _rule(line: str, symbols: dict[str, str]) -> tuple[Any, Callable[[Any], str]]:
-    """`a -> b / X _ Y`, where `0` is nothing, `#` a word's border, and `sw1` and `sw2` in `a` change places."""
-    import regex
+    """`a -> b / X _ Y`, where `0` is nothing, `#` a word's border, and `sw1` and `sw2` in `a` change places.
 
+    A word is a line here, so no pattern may look across a line break.
+    """
     while name := re.search(r"::\w+::", line):
         line = line.replace(name[0], symbols[name[0]])
     parts = _RULE.match(line)
@@ -204,7 +249,13 @@ def _rule(line: str, symbols: dict[str, str]) -> tuple[Any, Callable[[Any], str]
     source, target = (part.replace("0", "") for part in parts.group(1, 2))
     before, after = parts[3].replace("#", "^"), parts[4].replace("#", "$")
     if re.search(r"\?P<sw1>.+\?P<sw2>", source):
-        pattern = regex.compile(f"(?P<X>{before}){source}(?P<Y>{after})")
+        pattern = _by_line(f"(?P<X>{before}){source}(?P<Y>{after})")
         return pattern, lambda match: "".join(match[group] or "" for group in ("X", "sw2", "sw1", "Y"))
-    pattern = regex.compile(f"(?P<X>{before})(?P<a>{source})(?P<Y>{after})")
+    pattern = _by_line(f"(?P<X>{before})(?P<a>{source})(?P<Y>{after})")
     return pattern, lambda match: f"{match['X'] or ''}{target}{match['Y'] or ''}"
+
+
+def _by_line(pattern: str) -> Any:
+    import regex
+
+    return regex.compile(pattern.replace("[^", "[^\\n"), regex.MULTILINE)

@@ -3,7 +3,9 @@
 import os
 import re
 import threading
+import unicodedata
 from functools import cache
+from os.path import commonprefix
 from typing import Any
 
 from .espeak_voices import TONES, VOICES
@@ -42,6 +44,11 @@ _NOT_IPA_OF_VOICE: dict[str, dict[str, str | None]] = {
     "pa": {"+": "˨"},  # the tone that a voiced aspirate has left, of low pitch (phsource/ph_punjabi)
     "vi": {"y": "ɨ"},
 }
+
+
+_NOBODYS_LETTERS = "\u1d0f\u2163\u2d00"  # of numbers that begin with 1 and 2, and in the alphabet of no voice
+_TELLING = 3  # signs at least that such a name begins with
+_SILENT = "ьъʻʼ"
 
 
 @cache
@@ -137,6 +144,9 @@ class EspeakEngine:
     def __init__(self, language: str) -> None:
         self._voice = VOICES[language]
         self._library = _library()
+        # What goes before the number by which the voice names a letter that it does not know.
+        self._by_number = commonprefix(self._library.say(self._voice, list(_NOBODYS_LETTERS)))  # noqa: RUF071
+        self._nameless: dict[str, bool] = {}
 
     @property
     def version(self) -> str:
@@ -146,9 +156,28 @@ class EspeakEngine:
         return f"espeak-ng {self._library.version} (phonemizer {version('phonemizer')})"
 
     def pronounce(self, words: list[str]) -> list[str | Refusal]:
-        """For each word its IPA, or that espeak-ng says nothing."""
-        spoken = (to_ipa(answer, self._voice) for answer in self._library.say(self._voice, words))
-        return [ipa or Refusal("espeak-ng says nothing for it") for ipa in spoken]
+        """For each word its IPA; or that espeak-ng says nothing, or does not know which letter."""
+        answers = self._library.say(self._voice, words)
+        return [self._checked(word, spoken) for word, spoken in zip(words, answers, strict=True)]
+
+    def _checked(self, word: str, spoken: str) -> str | Refusal:
+        """espeak-ng drops a letter that it does not know, or spells the word out, and that letter by its number."""
+        lost = [] if word.isascii() else [letter for letter in dict.fromkeys(word) if self._loses(letter, word, spoken)]
+        if lost:
+            return Refusal(f"espeak-ng does not know {', '.join(map(repr, lost))}")
+        return to_ipa(spoken, self._voice) or Refusal("espeak-ng says nothing for it")
+
+    def _loses(self, letter: str, word: str, spoken: str) -> bool:
+        if letter.isascii() or not letter.isalnum() or len(self._by_number) < _TELLING:
+            return False
+        if letter not in self._nameless:
+            (alone,) = self._library.say(self._voice, [letter])
+            self._nameless[letter] = not alone or alone.startswith(self._by_number)
+        # Some voices know letters in words that they cannot name alone; a letter with a mark may repeat its neighbour.
+        if not self._nameless[letter] or self._by_number in spoken:
+            return self._nameless[letter]
+        may_be_silent = letter in _SILENT or unicodedata.decomposition(letter)
+        return not may_be_silent and self._library.say(self._voice, [word.replace(letter, "")]) == [spoken]
 
 
 def _use_bundled_library(wrapper: Any) -> None:

@@ -1,6 +1,7 @@
 """Phoneme feature tables: one row for each token, what the pronunciation tower builds its embedding from."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +46,31 @@ def feature_names(feature_set: str) -> list[str]:
         ValueError: If there is no such feature set.
     """
     return [] if feature_set == "learned" else [*_segment_features(feature_set)[0], *_OWN_COLUMNS]
+
+
+@lru_cache(maxsize=1)
+def panphon_weights() -> np.ndarray:
+    """panphon's weights, `(24,)`: a feature without a weight (`hitone`, `hireg`) counts nothing."""
+    table = panphon_table()
+    weights = np.zeros(len(table.names))
+    weights[: len(table.weights)] = table.weights
+    return weights
+
+
+def feature_weights(feature_set: str) -> np.ndarray:
+    """How much each column of `phoneme_feature_table` counts in phonetic distance, `(num_features,)`, above 0.
+
+    Of `"panphon"`, its own weights: the class of a sound (`syl`, `son`, `cons`) counts eight times as much as its
+    voicing. What panphon gives no weight counts as its smallest. All other columns count 1.
+
+    Raises:
+        ValueError: If there is no such feature set.
+    """
+    weights = np.ones(len(feature_names(feature_set)))
+    if feature_set == "panphon":
+        own = panphon_weights()
+        weights[: len(own)] = np.where(own > 0, own, own[own > 0].min())
+    return weights
 
 
 def phoneme_feature_table(tokenizer: "PreTrainedTokenizerBase", feature_set: str) -> np.ndarray:

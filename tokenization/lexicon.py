@@ -14,6 +14,7 @@ from .refusal import Refusal
 LEXICON_LANGUAGES = frozenset({"eng-Latn"})
 
 _NEEDED = "flite (Debian: apt install flite) or espeak-ng (pip install 'ipaclip[espeak]')"
+_LONGEST = 200  # letters; flite's time grows with the square of them
 _VOWEL_WITHOUT_STRESS = re.compile(r"\b(?:aa|ae|ah|ao|aw|ay|eh|er|ey|ih|iy|ow|oy|uh|uw)\b")
 _ENTRY = re.compile(r"(\S+?)(?:\(\d+\))? ([^#\n]+)")
 
@@ -92,6 +93,8 @@ def by_lex_lookup(word: str) -> str | Refusal:
 def _flite(program: str, word: str) -> str | Refusal:
     if not word.isascii():
         return Refusal(f"flite's {program} says ASCII letters only")
+    if len(word) > _LONGEST:
+        return Refusal(f"flite's {program} is asked for at most {_LONGEST} letters")
     answer = subprocess.run([program, word], capture_output=True, text=True, check=False)
     sounds = " ".join(sound for sound in answer.stdout.strip(" ()\n").split() if sound != "pau")
     try:

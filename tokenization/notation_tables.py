@@ -176,7 +176,7 @@ XSAMPA_BREAKS: dict[str, str] = {
 
 # ARPAbet: the 39 phonemes of the CMU Pronouncing Dictionary (http://www.speech.cs.cmu.edu/cgi-bin/cmudict), and the
 # allophones of TIMIT's lexicon (J. Garofolo et al., NIST IR 4930, 1993, `phoncode.doc`). IPA values:
-# https://en.wikipedia.org/wiki/ARPABET, but NX as in TIMIT (a flapped n), not as in the ARPAbet of 1976 (NG).
+# https://en.wikipedia.org/wiki/ARPABET, but NX as in TIMIT (a flapped n), not as in the older ARPAbet (NG).
 
 ARPABET_NUCLEI: dict[str, str] = {
     "AA": "ɑ",
@@ -240,8 +240,8 @@ ARPABET_CONSONANTS: dict[str, str] = {
     "ZH": "ʒ",
 }
 
-# Kirshenbaum: E. Kirshenbaum, "Representing IPA phonetics in ASCII" (draft of 23 December 1992 on sci.lang,
-# Message-ID 1992Dec23.195025.27611@hplabsz.hpl.hp.com; FAQ of 4 January 1993: http://www.kirshenbaum.net/IPA/faq.html).
+# Kirshenbaum: E. Kirshenbaum, "Representing IPA phonetics in ASCII" (draft of 1992 on sci.lang; FAQ of 1993:
+# http://www.kirshenbaum.net/IPA/faq.html).
 # A sign stands for a set of features, a diacritic overrides some of them: so there is one table from features to IPA.
 
 KIRSHENBAUM_CLASSES: tuple[frozenset[str], ...] = tuple(

@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .features import panphon_weights
 from .segments import is_segment, is_vowel, panphon_table, segment_features
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from .tokenization_ipa import IPATokenizer, UnknownSymbol
-
-
-@lru_cache(maxsize=1)
-def _feature_weights() -> np.ndarray:
-    """panphon's weights, `(num_features,)`: a feature without a weight (`hitone`, `hireg`) counts nothing."""
-    table = panphon_table()
-    weights = np.zeros(len(table.names))
-    weights[: len(table.weights)] = table.weights
-    return weights
 
 
 def _vectors(segments: Sequence[str]) -> np.ndarray:
@@ -33,7 +25,7 @@ def _vectors(segments: Sequence[str]) -> np.ndarray:
             )
     table = panphon_table()
     values = np.array([segment_features(segment) for segment in segments], dtype=np.float64)
-    return values.reshape(len(segments), len(table.names)) * _feature_weights()
+    return values.reshape(len(segments), len(table.names)) * panphon_weights()
 
 
 def phoneme_distance(a: str, b: str) -> float:
@@ -58,7 +50,7 @@ def phoneme_sequence_distance(a: Sequence[str], b: Sequence[str]) -> float:
     Raises:
         ValueError: If anything in the sequences is not a segment (drop stress and word boundaries first).
     """
-    gap = float(_feature_weights().sum())
+    gap = float(panphon_weights().sum())
     substitution = np.abs(_vectors(a)[:, None] - _vectors(b)[None]).sum(-1)
     steps = gap * np.arange(len(b) + 1)
     row = steps

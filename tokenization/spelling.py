@@ -4,9 +4,9 @@ It comes in two parts, `SIGNS` and `MARKS`. The rules of each run in order on NF
 earlier one wrote. A source is literal unless `pattern` is set: then it is a regular expression, of the kind that
 Python and Oniguruma read alike. `respell` runs the table as it stands; the tokenizer compiles it.
 
-Withdrawn letters and other traditions are read as Pullum and Ladusaw, *Phonetic Symbol Guide* (2nd edition, 1996),
-explain them. What several traditions read in different ways (dots below, plain digits, `ś`) has no rule: it stays as it
-is, and the tokenizer reports it.
+Withdrawn letters and other traditions are read as is usual; the place to look them up is Pullum and Ladusaw, *Phonetic
+Symbol Guide*. What several traditions read in different ways (dots below, plain digits, `ś`) has no rule: it stays as
+it is, and the tokenizer reports it.
 """
 
 import re
@@ -113,17 +113,17 @@ SIGNS: tuple[Spelling, ...] = (
         "bʲ dʲ fʲ ɡʲ kʲ lʲ mʲ nʲ pʲ rʲ sʲ ʃʲ vʲ xʲ zʲ tʲ ʃʲ ʒʲ ʲ",
         "palatal hook, withdrawn in 1989",
     ),
-    *_each("ᶏ ᶐ ᶒ ᶓ ᶔ ᶕ ᶖ ᶗ ᶙ \u0322", "a˞ ɑ˞ e˞ ɛ˞ ɜ˞ ə˞ i˞ ɔ˞ u˞ ˞", "retroflex hook, withdrawn in 1989"),
-    *_each("ᶘ ᶚ", "ʂ ʐ", "retroflex hook, withdrawn in 1989"),
+    *_each("ᶏ ᶐ ᶒ ᶓ ᶔ ᶕ ᶖ ᶗ ᶙ \u0322", "a˞ ɑ˞ e˞ ɛ˞ ɜ˞ ə˞ i˞ ɔ˞ u˞ ˞", "retroflex hook, withdrawn"),
+    *_each("ᶘ ᶚ", "ʂ ʐ", "retroflex hook, withdrawn"),
     # Withdrawn by the IPA.
     *_each("ɩ ɷ", "ɪ ʊ", "withdrawn in 1989"),
     *_each("ʇ ʗ ʖ", "ǀ ǃ ǁ", "withdrawn in 1989"),
     *_each("ƥ ƭ ƈ ƙ ʠ", "ɓ\u0325 ɗ\u0325 ʄ\u0325 ɠ\u0325 ʛ\u0325", "voiceless implosive, withdrawn in 1993"),
-    *_each("ƾ ƻ", "t͡s d͡z", "withdrawn in 1976"),
-    *_each("ƪ ƺ", "ʃʷ ʒʷ", "labialized, withdrawn in 1976"),
-    Spelling("ƞ", "n\u0329", "syllabic nasal, withdrawn in 1976"),
+    *_each("ƾ ƻ", "t͡s d͡z", "withdrawn before 1989"),
+    *_each("ƪ ƺ", "ʃʷ ʒʷ", "labialized, withdrawn before 1989"),
+    Spelling("ƞ", "n\u0329", "syllabic nasal, withdrawn before 1989"),
     Spelling("ɼ", "r\u031d", "fricative trill, withdrawn in 1989"),
-    Spelling("ʚ", "ɞ", "another shape of the letter, until 1996"),
+    Spelling("ʚ", "ɞ", "another shape of the letter, in older charts"),
     # Sister alphabets.
     *_each("ƛ λ ¢ ł ƚ δ", "t͡ɬ d͡ɮ t͡s ɬ ɬ ð", "Americanist"),
     *_each("\u0328 ʸ", "\u0303 ʲ", "Americanist"),
@@ -171,7 +171,7 @@ SIGNS: tuple[Spelling, ...] = (
     Spelling(f"(?<![^ .]),(?=[{_LETTERS}])", "ˌ", "ASCII for secondary stress: a comma before a syllable", True),
     Spelling(f"(?<!!)!(?=[{_LETTERS}])", "ǃ", "ASCII for the click: an exclamation mark before a letter", True),
     *(
-        Spelling(f"(?<=[pbtdʈɖcɟkɡqɢʃʂɕsçx]){comma}", "ʰ", "turned comma for aspiration, until 1979", True)
+        Spelling(f"(?<=[pbtdʈɖcɟkɡqɢʃʂɕsçx]){comma}", "ʰ", "turned comma for aspiration, in older books", True)
         for comma in "ʻʽ‘"
     ),
     *(
@@ -296,8 +296,8 @@ AFFRICATES: dict[str, str] = {
     "urd-Arab": "tʃ dʒ",
     "uzb-Latn": "tʃ dʒ",
 }
-"""Language → the affricates that are single phonemes in it, as the *Handbook of the IPA* and the journal's later
-illustrations count them; loanword phonemes among them."""
+"""Language → the affricates that are single phonemes in it, as descriptions usually count them (many in the
+*Handbook of the IPA*); loanword phonemes among them."""
 
 
 def tie_affricates(ipa: str, language: str) -> str:

@@ -1,29 +1,33 @@
 """IPATokenizer: IPA strings → phoneme ids, as a plain `tokenizer.json` that needs none of this package to load."""
 
+import copy
 import logging
+import math
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from itertools import chain
-from typing import Any, Literal, NamedTuple, cast, get_args
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, get_args
 
 from tokenizers import Regex, Tokenizer, decoders, normalizers, processors
 from tokenizers.models import Unigram
 from transformers import BatchEncoding
+from transformers.tokenization_utils_base import TruncationStrategy
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
+from transformers.utils import PaddingStrategy, TensorType
 
 from .charsmap import charsmap_steps
+from .lazy_encoding import LazyBatchEncoding, encodings_of, pad, truncate
 from .segments import (
     LENGTHS,
     MODIFIERS,
     PITCHES,
     SPECIAL_TOKENS,
     STRESSES,
-    WORD_BOUNDARY,
     check_segments,
     vocabulary,
 )
-from .spelling import INVISIBLE, MARKS, NOT_BY_WORD, SIGNS, Spelling, respell, signs
+from .spelling import INVISIBLE, MARKS, SIGNS, Spelling, respell, signs
+from .word_ids import WordIds, by_word
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +35,11 @@ Unknown = Literal["unk", "drop", "error"]
 
 _PAD, _UNK, _BOS, _EOS = SPECIAL_TOKENS
 _BOS_ID, _EOS_ID = SPECIAL_TOKENS.index(_BOS), SPECIAL_TOKENS.index(_EOS)
-_REMEMBERED_WORDS = 200_000
 _NAMED_SIGNS = 20
+_LEAST_LENGTH = 3  # <s>, a token, </s>
 _MANY_RULES = 4
 _invisible = re.compile(INVISIBLE)
-_not_by_word = re.compile(NOT_BY_WORD)
+_half_pair = re.compile("[\ud800-\udfff]")
 
 
 class UnknownSymbol(NamedTuple):
@@ -157,7 +161,7 @@ class IPATokenizer(TokenizersBackend):
             ValueError: If `max_length` leaves no room for a token between `<s>` and `</s>`, `unknown` is none of the
                 three, or a further segment is known already, has no features, or never occurs in a normal form.
         """
-        if max_length < 3:
+        if max_length < _LEAST_LENGTH:
             raise ValueError(f"max_length is {max_length}: it must be at least 3, for <s>, one token and </s>.")
         if unknown not in get_args(Unknown):
             raise ValueError(f"unknown is {unknown!r}: choose one of {', '.join(get_args(Unknown))}.")
@@ -190,7 +194,7 @@ class IPATokenizer(TokenizersBackend):
         if self.unknown == "drop":
             return _reporter().unknown_symbols(text)
         self._forget_settings()
-        encoding = self.backend_tokenizer.encode(text, add_special_tokens=False)
+        encoding = self.backend_tokenizer.encode(_half_pair.sub("\ufffd", text), add_special_tokens=False)
         return [
             UnknownSymbol(text[position], position)
             for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
@@ -200,59 +204,65 @@ class IPATokenizer(TokenizersBackend):
         ]
 
     def batch_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """The same as `self(texts).input_ids`, many times faster: ids only, without offsets, padding or truncation.
-
-        Words are looked up among those met before (at most 200,000; parted by spaces, no rule of spelling looks across
-        one), so it is fast for text in which words repeat.
+        """The same as `self(texts).input_ids`, without the rest that a call makes: no mask, padding or truncation.
 
         Raises:
-            TypeError: If `texts` is one string.
+            TypeError: If `texts` is one string, or holds something that is not a string.
             ValueError: If a text has an unknown sign and the tokenizer was built with `unknown="error"`.
         """
         if isinstance(texts, str):
             raise TypeError(f"batch_ids takes a list of texts, not one str: write batch_ids([{texts!r}]).")
-        known = self._known_words()
-        rows = [list(map(known.get, text.split(" "))) for text in texts]
-        missing = [index for index, row in enumerate(rows) if None in row]
-        new = {word for index in missing for word in texts[index].split(" ")}.difference(known)
-        known.update(self._word_ids(list(new)))
-        for index in missing:
-            rows[index] = list(map(known.get, texts[index].split(" ")))
-        whole = [texts[index] for index in missing if None in rows[index]]
-        if whole and self.unknown == "error":
-            return self(list(texts), verbose=False).input_ids
-        others = iter(self(whole, verbose=False).input_ids if whole else ())
-        return [next(others) if None in row else self._join(row) for row in rows]
+        texts = list(texts)
+        rows = self._rows(texts, True) if set(map(type, texts)) == {str} else None
+        return self(texts, verbose=False).input_ids if rows is None else rows
 
-    def _join(self, words: list[tuple[int, ...] | None]) -> list[int]:
-        row = [_BOS_ID, *chain.from_iterable(cast(list[tuple[int, ...]], words))]
-        if len(row) == 1:
-            row.append(_EOS_ID)
-        row[-1] = _EOS_ID
-        return row
+    def _rows(self, texts: list[str], add_special_tokens: bool) -> list[list[int]] | None:
+        """The ids of each text, put together from its words; None if the backend has to be asked itself.
 
-    def _word_ids(self, words: list[str]) -> Iterator[tuple[str, tuple[int, ...] | None]]:
-        """Each word with its ids and a word boundary's; none if it has no sound; None if it takes its whole text."""
-        self._forget_settings()
-        boundary = self.convert_tokens_to_ids(WORD_BOUNDARY)
-        refused = self.unk_token_id if self.unknown == "error" else None
-        encodings = self._tokenizer.encode_batch_fast(words, add_special_tokens=False)
-        for word, encoding in zip(words, encodings, strict=True):
-            ids = encoding.ids
-            if _not_by_word.search(word) or refused in ids:
-                yield word, None
-            else:
-                yield word, (*ids, boundary) if ids else ()
+        Words are looked up among those met before, so it is fast for text in which words repeat.
+        """
+        words = self._known_words()
+        if words is None:
+            return None
+        try:
+            rows = words.rows(texts, add_special_tokens)
+        except UnicodeEncodeError:  # half of a surrogate pair, which the backend refuses
+            return None
+        left = [index for index, row in enumerate(rows) if row is None]
+        if left:
+            self._forget_settings()
+            whole = self._tokenizer.encode_batch_fast(
+                [texts[index] for index in left], add_special_tokens=add_special_tokens
+            )
+            for index, encoding in zip(left, whole, strict=True):
+                rows[index] = encoding.ids
+                if self.unknown == "error" and self.unk_token_id in encoding.ids:
+                    return None
+        return rows  # type: ignore[return-value]
 
-    def _known_words(self) -> dict[str, tuple[int, ...] | None]:
-        size, words = self.__dict__.setdefault("_words", (len(self), {}))
-        if size != len(self) or len(words) > _REMEMBERED_WORDS:
-            words = {}
-            self._words = (len(self), words)
+    def _known_words(self) -> WordIds | None:
+        """The words met before, as long as the backend has the same rules; None if it has not those of `build`."""
+        backend = self.backend_tokenizer
+        rules = (len(self), _state(backend.normalizer), _state(backend.pre_tokenizer), _state(backend.post_processor))
+        known_rules, words = self.__dict__.get("_words", (None, None))
+        if rules != known_rules:
+            self._forget_settings()
+            added = [token.content for token in backend.get_added_tokens_decoder().values()]
+            framed = backend.encode("").ids == [_BOS_ID, _EOS_ID]
+            usual = framed and by_word(added) and backend.normalizer and not backend.pre_tokenizer
+            steady = _state(backend.normalizer) == _default_rules()
+            words = WordIds(backend, refuse_unknown=self.unknown == "error", steady=steady) if usual else None
+            self._words = (rules, words)
         return words
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_words"}
+
+    def _add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
+        if self.__dict__.pop("_words", None):
+            # What earlier calls gave may yet ask the backend for its encodings: those without the new tokens.
+            self._tokenizer: Tokenizer = copy.deepcopy(self.backend_tokenizer)
+        return super()._add_tokens(new_tokens, special_tokens)
 
     def _forget_settings(self) -> None:
         """Take the last call's padding and truncation off the backend, which keeps, applies and saves them."""
@@ -262,6 +272,91 @@ class IPATokenizer(TokenizersBackend):
             self._tokenizer.no_padding()
 
     def _encode_plus(self, text: Any, text_pair: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:
+        if text_pair is None and not args and isinstance(text, list | tuple) and set(map(type, text)) <= {str}:
+            batch = self._encode_by_words(list(text), **kwargs)
+            if batch is not None:
+                return batch
+        try:
+            return self._encode_by_backend(text, text_pair, *args, **kwargs)
+        except TypeError as error:
+            for string in _strings((text, text_pair or ())):
+                half = _half_pair.search(string)
+                if half:
+                    raise ValueError(
+                        f"{string!r} has half of a surrogate pair at position {half.start()}, which is no character: "
+                        "it was decoded wrongly, so read it again in its right encoding."
+                    ) from error
+            raise
+
+    def _encode_by_words(
+        self,
+        texts: list[str],
+        *,
+        add_special_tokens: bool = True,
+        padding_strategy: PaddingStrategy = PaddingStrategy.DO_NOT_PAD,
+        truncation_strategy: TruncationStrategy = TruncationStrategy.DO_NOT_TRUNCATE,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: str | TensorType | None = None,
+        return_token_type_ids: bool | None = None,
+        return_attention_mask: bool | None = None,
+        return_length: bool = False,
+        verbose: bool = True,
+        **others: Any,
+    ) -> BatchEncoding | None:
+        """The same as `_encode_by_backend` for a batch of single texts; None if an option needs the backend's answer.
+
+        The backend computes offsets of every token, which is most of its time; here they wait until they are wanted.
+        """
+        longest = None if truncation_strategy == TruncationStrategy.DO_NOT_TRUNCATE else max_length
+        if (
+            any(others.values())
+            or self.split_special_tokens
+            or self._tokenizer.encode_special_tokens
+            or truncation_strategy == TruncationStrategy.ONLY_SECOND
+            or (longest is not None and longest < _LEAST_LENGTH)
+            or (padding_strategy == PaddingStrategy.MAX_LENGTH and max_length is None)
+        ):
+            return None
+        rows = self._rows(texts, add_special_tokens)
+        if rows is None:
+            return None
+        truncation = padding = None
+        if longest is not None:
+            cut = sum(truncate(row, longest, self.truncation_side, add_special_tokens) for row in rows)
+            _warn_of_truncation(cut)
+            content = longest - 2 if add_special_tokens else longest
+            truncation = {"max_length": content, "direction": self.truncation_side}
+        data: dict[str, Any] = {"input_ids": rows}
+        if return_token_type_ids or (return_token_type_ids is None and "token_type_ids" in self.model_input_names):
+            data["token_type_ids"] = [[0] * len(row) for row in rows]
+        if return_attention_mask or (return_attention_mask is None and "attention_mask" in self.model_input_names):
+            data["attention_mask"] = [[1] * len(row) for row in rows]
+        if padding_strategy != PaddingStrategy.DO_NOT_PAD:
+            to_max = padding_strategy == PaddingStrategy.MAX_LENGTH and max_length is not None
+            length: int = max_length if to_max else max(map(len, rows), default=0)  # type: ignore[assignment]
+            if pad_to_multiple_of:
+                length = math.ceil(length / pad_to_multiple_of) * pad_to_multiple_of
+            padding = {
+                "length": length,
+                "direction": padding_side or self.padding_side,
+                "pad_id": self.pad_token_id,
+                "pad_type_id": self.pad_token_type_id,
+                "pad_token": self.pad_token,
+            }
+            fillers = {"input_ids": self.pad_token_id, "token_type_ids": self.pad_token_type_id, "attention_mask": 0}
+            for key, values in data.items():
+                pad(values, length, fillers[key], padding["direction"])
+        if return_length:
+            data["length"] = list(map(len, rows))
+        if max(map(len, rows), default=0) > self.model_max_length:
+            for row in rows:
+                self._eventual_warn_about_too_long_sequence(row, max_length, verbose)
+        encode = partial(encodings_of, self._tokenizer, texts, add_special_tokens, truncation, padding)
+        return LazyBatchEncoding.of(data, encode, return_tensors)
+
+    def _encode_by_backend(self, text: Any, text_pair: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:
         try:
             batch = super()._encode_plus(text, text_pair, *args, **kwargs)
         finally:
@@ -272,9 +367,9 @@ class IPATokenizer(TokenizersBackend):
         ):
             raise ValueError(self._refusal(text, text_pair))
         if not kwargs.get("return_overflowing_tokens"):
-            cut = sum(part.special_tokens_mask.count(0) for encoding in encodings for part in encoding.overflowing)
-            if cut:
-                logger.warning("Truncation cut %d tokens of IPA: raise max_length, or give shorter texts.", cut)
+            _warn_of_truncation(
+                sum(part.special_tokens_mask.count(0) for encoding in encodings for part in encoding.overflowing)
+            )
         return batch
 
     def _refusal(self, text: Any, text_pair: Any) -> str:
@@ -297,11 +392,25 @@ class IPATokenizer(TokenizersBackend):
         )
 
 
+def _warn_of_truncation(cut: int) -> None:
+    if cut:
+        logger.warning("Truncation cut %d tokens of IPA: raise max_length, or give shorter texts.", cut)
+
+
+@lru_cache(maxsize=1)
+def _default_rules() -> bytes | None:
+    return _state(_normalizer(""))
+
+
+def _state(part: Any) -> bytes | None:
+    return None if part is None else part.__getstate__()
+
+
 def _strings(row: Any) -> Iterator[str]:
     """The strings in one row of a call: a text, a pair of texts, words, or a pair of lists of words."""
     if isinstance(row, str):
         yield row
-    else:
+    elif isinstance(row, list | tuple):
         for part in row:
             yield from _strings(part)
 

@@ -8,11 +8,11 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
-from .epitran_rules import EpitranEngine, epitran_languages
+from .epitran_rules import LEFT_OUT, EpitranEngine, epitran_languages
 from .espeak import EspeakEngine, renew_locks
 from .espeak_voices import VOICES
 from .lexicon import LEXICON_LANGUAGES, LexiconEngine
@@ -29,22 +29,37 @@ _INSTALL = {
     "lexicon": "pip install 'ipaclip[data]'",
 }
 
-# epitran's tables come first, because they come with the package; but not where they lack letters of common words.
+# epitran's tables come first, because they come with the package; but not where they refuse 2% or more of the words of
+# the Unicode CLDR, and espeak-ng refuses fewer: `benchmarks/language_coverage.py --every-backend` measures it.
 _GAPS: dict[str, str] = {
     "afr-Latn": "ë, ï",
     "ara-Arab": "أ, إ, ة, ى",
     "cat-Latn": "ç, í, ú",
+    "ces-Latn": "w, q, ü",
     "cym-Latn": "ŵ, ŷ, k",
     "eng-Latn": "epitran's English takes a program of flite that pip cannot bring",
+    "est-Latn": "c, w, y",
     "fas-Arab": "پ",
+    "fin-Latn": "ž, é",
     "fra-Latn": "à, è, ê, ù",
+    "gle-Latn": "k, w, y",
+    "hrv-Latn": "q, w, x, y",
+    "ita-Latn": "k, w, x, y",
+    "kaz-Cyrl": "ь",
+    "kir-Cyrl": "ь",
     "mar-Deva": "ॅ, ॉ",
+    "mlt-Latn": "c, y, à, è, ù",
     "nld-Latn": "c",
     "por-Latn": "í, ú",
-    "urd-Arab": "ی, ک, ہ",
-    "vie-Latn": "the tone sắc, which it makes the level one",
+    "slv-Latn": "w, y",
+    "swa-Latn": "c, q",
+    "swe-Latn": "q, é",
+    "tam-Taml": "ஃ",
+    "tur-Latn": "q, w",
+    "vie-Latn": "f, j, w, z; and the tone sắc, which it makes the level one",
 }
-"""Language → what epitran 1.35's rules lack of its common words, mostly letters: there, espeak-ng comes first."""
+"""Language → what epitran 1.35's rules lack of its words, names of foreign places and languages among them: there,
+espeak-ng comes first."""
 
 # A word alone is said in full; in company the English article is weak.
 _WEAK_FORMS = {"eng-Latn": {"a": "ə"}}
@@ -155,7 +170,7 @@ class _Pronouncer:
     def _refuse(self, text: str) -> Refusal:
         with self.lock:
             said = self._say(split_words(text))
-        refused = [f"{word!r} ({answer.reason})" for word, answer in said.items() if isinstance(answer, Refusal)]
+        refused = [f"{_shown(word)} ({answer.reason})" for word, answer in said.items() if isinstance(answer, Refusal)]
         where = "" if text.strip() in said else f" in {_shown(text)}"
         return Refusal(
             f"{', '.join(refused)}{where} cannot be pronounced in {self.name}: spell it in that language's script with "
@@ -307,7 +322,7 @@ class Transcriber:
             TranscriptionError: If a text has nothing to pronounce, or a word that the backend cannot say.
             MissingBackendError: If the backend is not installed.
         """
-        said = []
+        texts, said = _as_list(texts), []
         for index, answer in enumerate(self.transcribe_each(texts)):
             if isinstance(answer, TranscriptionError):
                 raise TranscriptionError(f"texts[{index}]: {answer}") if len(texts) > 1 else answer
@@ -321,11 +336,7 @@ class Transcriber:
             TypeError: If `texts` is one string, or holds something that is not a string.
             MissingBackendError: If the backend is not installed.
         """
-        if isinstance(texts, str):
-            raise TypeError(f"transcribe takes a list of texts, not one str: write transcribe([{texts!r}]).")
-        for index, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"Text {index} is of type {type(text).__name__}: transcribe takes a list of str.")
+        texts = _as_list(texts)
         speaker = _pass_through if self.backend == "ipa" else _pronouncer(self.language, self.backend)
         answers: list[str | TranscriptionError] = []
         for start in range(0, len(texts), _TOGETHER):
@@ -334,6 +345,18 @@ class Transcriber:
                 for answer in speaker.transcribe(texts[start : start + _TOGETHER])
             ]
         return answers
+
+
+def _as_list(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise TypeError(f"transcribe takes a list of texts, not one str: write transcribe([{_shown(texts)}]).")
+    if not isinstance(texts, Iterable) or isinstance(texts, Mapping):
+        raise TypeError(f"transcribe takes a list of texts, not {type(texts).__name__}.")
+    listed = list(texts)
+    for index, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise TypeError(f"Text {index} is of type {type(text).__name__}: transcribe takes a list of str.")
+    return listed
 
 
 def languages() -> dict[str, tuple[str, ...]]:
@@ -360,8 +383,9 @@ def get_transcriber(language: str, backend: str = "auto") -> Transcriber:
     Args:
         language: ISO 639-3, a dash, ISO 15924, such as `"eng-Latn"`; `languages()` lists them.
         backend: `"espeak"`, `"epitran"`, `"lexicon"` (English by the CMU dictionary), `"ipa"` (the texts are IPA
-            already, in whatever language), or `"auto"`: epitran where its rules cover the language's common words,
-            else espeak; English: espeak. What is installed does not change the choice.
+            already, in whatever language), or `"auto"`: espeak where epitran's rules refuse 2% or more of the
+            language's words in the Unicode CLDR and espeak fewer, else epitran; English: espeak. What is installed does
+            not change the choice.
 
     Raises:
         ValueError: If there is no such backend.
@@ -383,6 +407,8 @@ def _unknown_language(language: str, backend: str, known: list[str]) -> str:
     near = difflib.get_close_matches(str(language), known, n=4) or [code for code in known if code.startswith(start)]
     hint = f" Did you mean {', '.join(near[:4])}?" if near else ""
     by = "any backend" if backend == "auto" else f"the {backend} backend"
+    if language in LEFT_OUT and backend != "espeak":
+        by += f" (epitran's table of it has {LEFT_OUT[language]}, and would refuse most words)"
     return (
         f"Language {language!r} is not known to {by}: name it by ISO 639-3, a dash and ISO 15924, "
         f"as in 'eng-Latn'.{hint}"

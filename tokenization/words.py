@@ -54,6 +54,7 @@ _SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
 
 _KEPT = frozenset("'.,\u200c\u200d")  # apostrophe, and . , inside numbers; joiners shape Persian and Indic words
 _DROPPED = frozenset("\u00ad\u200e\u200f\u2060\u20e3\ufeff")  # invisible inside a word, and the keycap around a digit
+_HALF = "Cs"  # half of a surrogate pair: what is left of a sign that was decoded wrongly, and of no script
 _SPOKEN_PUNCTUATION = frozenset("%‰‱&§¶٪")  # Unicode calls them punctuation, readers say a word
 
 
@@ -66,7 +67,7 @@ class _Separators(dict[int, int | str | None]):
             kept: int | str | None = "'"
         elif sign in _DROPPED or 0xFE00 <= code <= 0xFE0F:
             kept = None
-        elif sign in _KEPT or unicodedata.category(sign)[0] in "LMN":
+        elif sign in _KEPT or unicodedata.category(sign)[0] in "LMN" or unicodedata.category(sign) == _HALF:
             kept = code
         else:
             kept = " "
@@ -84,7 +85,7 @@ def split_words(text: str) -> list[str]:
     if "." in spaced or "," in spaced:
         spaced = _NOT_IN_NUMBER.sub(" ", spaced)
     words = (word.strip("'\u200c\u200d") for word in spaced.split())
-    return [word for word in words if any(sign.isalnum() for sign in word)]
+    return [word for word in words if any(sign.isalnum() or unicodedata.category(sign) == _HALF for sign in word)]
 
 
 def unspoken(text: str) -> list[str]:
@@ -98,6 +99,8 @@ def _is_symbol(sign: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def _is_written_in(sign: str, script: str) -> bool:
+    if unicodedata.category(sign) == _HALF:
+        return False
     if not sign.isalpha():
         return True  # digits and marks belong to no one script
     return unicodedata.name(sign, "").startswith((*_SCRIPT_NAMES[script], "MODIFIER LETTER"))
