@@ -1,6 +1,6 @@
 """What each choice of the distillation is worth: variants × seeds on the embedded CLIP, evaluated on its pictures.
 
-    python benchmarks/distillation_study.py --output runs/study [--steps 2000] [--seeds 0 1 2] [--only panphon learned]
+    python benchmarks/distillation_study.py --output runs/study [--steps 2000] [--pictures 1886] [--seeds 0 1 2]
 
 Every run starts from the quickstart's settings and changes what its name says. Finished runs are kept in
 `results.jsonl`, so that an interrupted study goes on where it stopped; the table is printed at the end.
@@ -20,8 +20,17 @@ import numpy as np
 import torch
 import yaml
 from ipaclip import embedded_checkpoint
-from ipaclip.cli.quickstart import _write_inputs
-from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
+from ipaclip.cli.quickstart import write_inputs
+from ipaclip.evaluation import (
+    RealWords,
+    build_queries,
+    chart_letters,
+    evaluate_phonemes,
+    evaluate_retrieval,
+    further_respellings,
+    held_out_words,
+    phoneme_vectors,
+)
 from ipaclip.search import Gallery, PictureSearch
 from ipaclip.tokenization import get_transcriber
 from ipaclip.training.arguments import DistillationArguments
@@ -30,6 +39,9 @@ from ipaclip.training.distillation import Distillation
 logger = logging.getLogger("study")
 
 NO_NOISE = {"augmentation.clean": 1.0}
+# The shape of the teacher's own text tower.
+BASE = {"student.preset": "base", "student.hidden_size": None, "student.intermediate_size": None,
+        "student.num_hidden_layers": None, "student.num_attention_heads": None}  # fmt: skip
 # Name → what differs from the quickstart's settings.
 VARIANTS: dict[str, dict[str, Any]] = {
     "panphon": {},
@@ -43,7 +55,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no mse term": {"objective.mse": 0.0},
     "no cosine term": {"objective.cosine": 0.0},
     "not centred": {"objective.centre": False},
+    "with relational term": {"objective.relational": 1.0},
     "query_key_gain 1": {"student.query_key_gain": 1.0},
+    "embedding_rate 1": {"loop.embedding_rate": 1.0},
+    "learned, embedding_rate 1": {"student.feature_set": "learned", "loop.embedding_rate": 1.0},
+    "features unweighted": {"student.weigh_features": False},
+    "panphon and a learned residual": {"student.learned_residual": True},
+    "base": BASE,
+    "base, from the text tower": {**BASE, "student.init_from_text_tower": True},
 }
 KINDS = ("names", "respelled", "one_swap", "two_swaps", "far_swap")
 
@@ -51,16 +70,18 @@ KINDS = ("names", "respelled", "one_swap", "two_swaps", "far_swap")
 class Study:
     """The gallery, the questions and the texts, made once for all runs."""
 
-    def __init__(self, output: Path, steps: int) -> None:
+    def __init__(self, output: Path, steps: int, pictures: int) -> None:
         self.output, self.steps = output, steps
         self.teacher = Path(embedded_checkpoint())
-        self.gallery = Gallery.load(self.teacher)
+        whole = Gallery.load(self.teacher)
+        chosen = np.sort(np.random.default_rng(0).permutation(len(whole.entries))[:pictures])
+        self.gallery = Gallery([whole.entries[row] for row in chosen], whole.image_embeds[chosen])
         self.names = [entry.name for entry in self.gallery.entries]
         transcriber = get_transcriber("eng-Latn", "espeak")
         self.inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(self.names))
         self.queries = build_queries(self.names, transcriber, self.inventory)
         respellings = further_respellings(self.names, transcriber, self.queries, 2)
-        self.texts, self.held_out = _write_inputs(output, self.gallery, respellings, held_out_words(self.queries))
+        self.texts, self.held_out = write_inputs(output, self.gallery, respellings, held_out_words(self.queries))
 
     def arguments(self, changes: dict[str, Any], seed: int, directory: Path) -> DistillationArguments:
         text = (files("ipaclip.training") / "configs" / "quickstart.yaml").read_text(encoding="utf-8")
@@ -84,9 +105,17 @@ class Study:
         pictures = PictureSearch.from_checkpoint(directory)
         embeds = torch.from_numpy(self.gallery.image_embeds)
         report = evaluate_retrieval(pictures.model, pictures.processor, embeds, self.names, queries=self.queries)
+        letters = chart_letters()
+        vectors = phoneme_vectors(pictures.model, pictures.processor.pronunciation_tokenizer, letters)
+        rows = evaluate_phonemes({"embedding": vectors["embedding"]}, letters)
         shutil.rmtree(directory)
         top_1 = {row.kind: row.recall["pronunciation"][1] for row in report.rows}
-        return {"seconds": round(seconds, 1), "top_1": top_1, "typed": report.rows[1].recall["heard"][1]}
+        return {
+            "seconds": round(seconds, 1),
+            "top_1": top_1,
+            "typed": report.rows[1].recall["heard"][1],
+            "rho": rows[0].panphon,
+        }
 
 
 def finished(path: Path) -> Iterator[dict[str, Any]]:
@@ -96,15 +125,17 @@ def finished(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Markdown: mean ± standard deviation over seeds of top-1 in percent."""
+    """Markdown: mean ± standard deviation over seeds of top-1 in percent, and of Spearman's rho."""
     lines = [
-        "| variant | seeds | " + " | ".join(KINDS) + " | respelled, typed |",
-        "| --- |" + " ---: |" * (len(KINDS) + 2),
+        "| variant | seeds | " + " | ".join(KINDS) + " | respelled, typed | rho |",
+        "| --- |" + " ---: |" * (len(KINDS) + 3),
     ]
     for variant in dict.fromkeys(result["variant"] for result in results):
         own = [result for result in results if result["variant"] == variant]
         columns = [[100 * one["top_1"][kind] for one in own] for kind in KINDS] + [[100 * one["typed"] for one in own]]
         cells = [f"{np.mean(values):.1f} ± {np.std(values):.1f}" for values in columns]
+        rho = [one["rho"] for one in own]
+        cells.append(f"{np.mean(rho):.3f} ± {np.std(rho):.3f}")
         lines.append(f"| {variant} | {len(own)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -113,25 +144,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("runs/study"))
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--pictures", type=int, default=1886, help="so many of the gallery, drawn once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / "results.jsonl"
-    done = {(one["variant"], one["seed"], one["steps"]) for one in finished(path)}
+    done = {(one["variant"], one["seed"], one["steps"], one["pictures"]) for one in finished(path)}
     wanted = [(variant, seed) for seed in args.seeds for variant in args.only]
-    study = Study(args.output, args.steps)
+    study = Study(args.output, args.steps, args.pictures)
     for variant, seed in wanted:
-        if (variant, seed, args.steps) in done:
+        if (variant, seed, args.steps, args.pictures) in done:
             continue
-        result = {"variant": variant, "seed": seed, "steps": args.steps, **study.run(VARIANTS[variant], seed)}
+        figures = study.run(VARIANTS[variant], seed)
+        result = {"variant": variant, "seed": seed, "steps": args.steps, "pictures": args.pictures, **figures}
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
         logger.info("%s", result)
-    chosen = [one for one in finished(path) if one["steps"] == args.steps and one["variant"] in args.only]
+    chosen = [
+        one
+        for one in finished(path)
+        if (one["steps"], one["pictures"]) == (args.steps, args.pictures) and one["variant"] in args.only
+    ]
     order = list(VARIANTS)
-    print(f"\nTop-1 in percent after {args.steps} steps, mean ± standard deviation over seeds.\n")
+    print(
+        f"\n{len(study.names)} pictures, {args.steps} steps; mean ± standard deviation over seeds of top-1 in percent, "
+        "and of Spearman's rho between the embeddings' cosines and panphon's distances over the IPA chart.\n"
+    )
     print(table(sorted(chosen, key=lambda one: (order.index(one["variant"]), one["seed"]))))
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import convert, distill, evaluate, languages, push, quickstart, search, transcribe
+from . import convert, distill, evaluate, languages, phonetic, push, quickstart, search, transcribe
 from .console import CommandGroup, debug_option, use_utf8
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ for command in (
     transcribe.transcribe,
     languages.languages,
     distill.distill,
+    phonetic.fit_phonetic,
     evaluate.evaluate,
     push.push,
 ):

@@ -60,7 +60,7 @@ def quickstart(
     inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(names))
     queries = build_queries(names, transcriber, inventory)
     respellings = further_respellings(names, transcriber, queries, RESPELLINGS)
-    texts, held_out = _write_inputs(output, gallery, respellings, held_out_words(queries))
+    texts, held_out = write_inputs(output, gallery, respellings, held_out_words(queries))
 
     typer.echo("2. A new pronunciation tower learns from the frozen text tower what each pronunciation means.")
     values = _configuration(feature_set, seed, steps)
@@ -113,7 +113,7 @@ def _configuration(feature_set: str, seed: int, steps: int | None) -> dict[str, 
     return values
 
 
-def _write_inputs(
+def write_inputs(
     output: Path, gallery: "Gallery", respellings: list[tuple[int, str]], held_out: set[str]
 ) -> tuple[Path, Path]:
     """The texts to learn (names, respelled names, and what else `emoji` calls them), and the words to keep out."""

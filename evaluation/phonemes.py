@@ -1,6 +1,7 @@
 """Do phonemes lie where phonetics says they should?
 
-Asked of two places: the phoneme embedding, and the tower's output for a phoneme on its own. Distance is 1 - cosine.
+Asked of the phoneme embedding, of the tower's output for a phoneme on its own and, where there is one, of the output
+for sound alone. Distance is 1 - cosine.
 """
 
 import logging
@@ -15,12 +16,13 @@ from ipaclip.tokenization import phoneme_distance
 from ipaclip.tokenization.ipa_chart import CHART_FEATURES, MANNERS, PLACES, base_letters, chart_row
 from ipaclip.tokenization.segments import TONES
 
+from .sound_alone import has_sound_alone
 from .statistics import Interval, bootstrap, spearman
 
 logger = logging.getLogger(__name__)
 
 ALL, CONSONANTS, VOWELS = CLASSES = ("all", "consonants", "vowels")
-EMBEDDING, TOWER = LEVELS = ("embedding", "tower")
+EMBEDDING, TOWER, SOUND_ALONE = LEVELS = ("embedding", "tower", "sound alone")
 _COLUMN = {name: column for column, name in enumerate(CHART_FEATURES)}
 _RESAMPLES = 200
 
@@ -30,7 +32,7 @@ class PhonemeRow:
     """One class of phonemes at one level of the model.
 
     Attributes:
-        level: `"embedding"` or `"tower"`.
+        level: one of `LEVELS`.
         phonemes: `"all"`, `"consonants"` or `"vowels"`.
         count: how many.
         panphon: Spearman's rho of distances with panphon's weighted feature distance, -1 to 1, higher is better.
@@ -79,7 +81,8 @@ def is_chart_vowel(segment: str) -> bool:
 
 @torch.no_grad()
 def phoneme_vectors(model: Any, tokenizer: Any, segments: Sequence[str]) -> dict[str, np.ndarray]:
-    """Level → `(segments, dim)`: the embedding without position, and the tower's projected output for one segment.
+    """Level → `(segments, dim)`: the embedding without position, the tower's projected output for one segment, and the
+    output for sound alone, where the model has one.
 
     Raises:
         ValueError: for a segment that is not one token.
@@ -99,7 +102,11 @@ def phoneme_vectors(model: Any, tokenizer: Any, segments: Sequence[str]) -> dict
     output = model.get_pronunciation_features(
         pronunciation_input_ids=alone, pronunciation_attention_mask=torch.ones_like(alone)
     ).pooler_output
-    return {EMBEDDING: vectors.cpu().numpy(), TOWER: output.float().cpu().numpy()}
+    levels = {EMBEDDING: vectors.cpu().numpy(), TOWER: output.float().cpu().numpy()}
+    if has_sound_alone(model):
+        sounds = model.get_phonetic_features(pronunciation_input_ids=alone).pooler_output
+        levels[SOUND_ALONE] = sounds.float().cpu().numpy()
+    return levels
 
 
 def evaluate_phonemes(vectors: Mapping[str, np.ndarray], segments: Sequence[str]) -> list[PhonemeRow]:

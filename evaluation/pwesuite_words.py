@@ -161,18 +161,19 @@ def beside(source: str | Path) -> tuple[list[Judgement] | None, list[CognateTrip
 def embed_words(words: Sequence[Word], encode: Callable[[list[str]], Any]) -> tuple[np.ndarray, list[int]]:
     """A vector for each row: `(words, dim)` float32, and the rows that have nothing to say and so the zero vector.
 
-    Vectors have the length sqrt(dim), so that their entries are about 1: the suite's classifiers, which take them as
-    they come, learn nothing from entries that are ten times smaller. Cosines and orders are not changed by it.
+    All vectors are multiplied by one number, so that their entries are about 1: the suite's classifiers, which take
+    them as they come, learn nothing from entries that are ten times smaller. Cosines and orders are not changed by it.
 
     Args:
-        encode: IPA strings → `(strings, dim)`, rows of length 1. The sign for an unknown phoneme is taken out first.
+        encode: IPA strings → `(strings, dim)`. The sign for an unknown phoneme is taken out first.
     """
     said = [word.ipa.replace(UNKNOWN, "").strip() for word in words]
     distinct = {ipa: row for row, ipa in enumerate(dict.fromkeys(filter(None, said)))}
     if not distinct:
         raise ValueError("None of the words has a pronunciation (token_ipa).")
     vectors = np.asarray(encode(list(distinct)), dtype=np.float32)
-    vectors = np.concatenate([vectors * vectors.shape[1] ** 0.5, np.zeros((1, vectors.shape[1]), np.float32)])
+    scale = max(float(np.sqrt(np.mean(vectors**2))), 1e-12)
+    vectors = np.concatenate([vectors / scale, np.zeros((1, vectors.shape[1]), np.float32)])
     return vectors[[distinct.get(ipa, -1) for ipa in said]], [row for row, ipa in enumerate(said) if not ipa]
 
 

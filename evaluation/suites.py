@@ -39,12 +39,13 @@ from .pwesuite_words import HUB_NAME, Word, beside, embed_words, export_embeddin
 from .queries import FAR_SWAP, NAMES, ONE_SWAP, RESPELLED, TWO_SWAPS
 from .report import Figure, Report, SuiteResult, Table, show
 from .retrieval import BOTH, COLUMNS, KS, Placing, RetrievalReport, RetrievalRow, evaluate_retrieval
+from .sound_alone import encode_sound, has_sound_alone
 from .statistics import Interval, bootstrap_share
 
 logger = logging.getLogger(__name__)
 
 FEATURES = "features"
-TEXT, PRONUNCIATION = "text tower", "pronunciation tower"
+TEXT, PRONUNCIATION, SOUND_ALONE = "text tower", "pronunciation tower", "sound alone"
 _COLUMN_NAMES = {
     "text": "text tower, spelling",
     "pronunciation": "pronunciation tower, phonemes",
@@ -99,7 +100,8 @@ class Options:
         pictures: a folder or table of pictures with captions, or a Hub data set, for retrieval; see `read_pictures`.
         judgements: a table of human judgements, see `read_judgements`.
         pwesuite: a file, directory or Hub name, see `read_words`.
-        export: where to write PWESuite's embeddings of the pronunciation tower.
+        export: where to write PWESuite's embeddings of the pronunciation tower; those of sound alone, where the
+            checkpoint has them, beside it: `embd.pkl` and `embd_sound.pkl`.
         show_progress: whether to show progress bars.
     """
 
@@ -441,7 +443,7 @@ def transcribe(checkpoint: Checkpoint, words: Sequence[str]) -> tuple[dict[str, 
 
 
 def run_human(checkpoint: Checkpoint, options: Options) -> SuiteResult:
-    """Agreement with human judgements: both towers, and phonetic distance without any model."""
+    """Agreement with human judgements: sound alone, both towers, and phonetic distance without any model."""
     if options.judgements is None:
         raise NotRunError(
             "the human suite compares with judgements of people, which are not shipped: give a CSV of the columns "
@@ -450,7 +452,12 @@ def run_human(checkpoint: Checkpoint, options: Options) -> SuiteResult:
     judgements = read_judgements(options.judgements)
     words = [word for one in judgements for word in (one.word1, one.word2)]
     said, mute = transcribe(checkpoint, words)
-    reports = {
+    alone = {}
+    if has_sound_alone(checkpoint.model):
+        alone[SOUND_ALONE] = human_similarity(
+            judgements, lambda some: _sound_alone(checkpoint, [said[w] for w in some]), mute
+        )
+    reports = alone | {
         PRONUNCIATION: human_similarity(judgements, lambda some: _sound(checkpoint, [said[w] for w in some]), mute),
         TEXT: human_similarity(judgements, lambda some: _text(checkpoint, some), mute),
         "phonetic distance, no model": human_agreement(judgements, _phonetic_similarity(said), mute),
@@ -501,6 +508,10 @@ def _sound(checkpoint: Checkpoint, ipa: list[str], show_progress: bool = False) 
     return encode(checkpoint.model, checkpoint.processor, ipa=ipa, show_progress=show_progress).numpy()
 
 
+def _sound_alone(checkpoint: Checkpoint, ipa: list[str], show_progress: bool = False) -> np.ndarray:
+    return encode_sound(checkpoint.model, checkpoint.processor, ipa, show_progress)
+
+
 def _text(checkpoint: Checkpoint, words: list[str], show_progress: bool = False) -> np.ndarray:
     return encode(checkpoint.model, checkpoint.processor, text=words, show_progress=show_progress).numpy()
 
@@ -509,7 +520,7 @@ def _text(checkpoint: Checkpoint, words: list[str], show_progress: bool = False)
 
 
 def run_pwesuite(checkpoint: Checkpoint, options: Options) -> SuiteResult:
-    """PWESuite's tasks: the pronunciation tower on the IPA of the data set, the text tower on its spelling."""
+    """PWESuite's tasks: sound alone and pronunciation tower on the IPA of the data, the text tower on its spelling."""
     source = options.pwesuite or HUB_NAME
     words = read_words(source)
     judgements, cognates = beside(source)
@@ -527,6 +538,9 @@ def run_pwesuite(checkpoint: Checkpoint, options: Options) -> SuiteResult:
         show_progress=options.show_progress,
     )
     reports = {PRONUNCIATION: run(vectors=sounds), TEXT: run(vectors=texts)}
+    if has_sound_alone(checkpoint.model):
+        alone, _ = embed_words(words, lambda some: _sound_alone(checkpoint, some, options.show_progress))
+        reports = {SOUND_ALONE: run(vectors=alone), **reports}
     result = _pwesuite_result(reports)
     result.notes.insert(0, f"{len(words)} words of {source}.")
     if silent:
@@ -538,10 +552,16 @@ def run_pwesuite(checkpoint: Checkpoint, options: Options) -> SuiteResult:
 
 
 def export_pwesuite(checkpoint: Checkpoint, words: Sequence[Word], options: Options) -> tuple[np.ndarray, list[int]]:
-    """The pronunciation tower's vectors, and the rows without a pronunciation; written if `options.export` says so."""
+    """The pronunciation tower's vectors, and the rows without a pronunciation.
+
+    Written if `options.export` says so, and then those of sound alone, too.
+    """
     vectors, silent = embed_words(words, lambda some: _sound(checkpoint, some, options.show_progress))
     if options.export is not None:
         export_embeddings(vectors, options.export)
+        if has_sound_alone(checkpoint.model):
+            alone, _ = embed_words(words, lambda some: _sound_alone(checkpoint, some, options.show_progress))
+            export_embeddings(alone, options.export.with_stem(f"{options.export.stem}_sound"))
     return vectors, silent
 
 

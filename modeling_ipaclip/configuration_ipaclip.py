@@ -70,6 +70,8 @@ class IPAClipPronunciationConfig(PreTrainedConfig):
             CLIP draws embeddings so small (std 0.02) that what the first layer adds drowns the phonemes; with the norm
             a new tower learns at once.
         pooling (`str`): "mean" over the tokens that are not padding, or the state at "eos" or at "bos".
+        phonetic_dim (`int`): Width of the output for sound alone (`get_phonetic_features`), 0 for a model without it.
+        phonetic_bottleneck (`int`): Width that its projection first narrows phoneme embeddings to.
 
     The other arguments are [`~transformers.CLIPTextConfig`]'s.
 
@@ -106,6 +108,8 @@ class IPAClipPronunciationConfig(PreTrainedConfig):
     initializer_factor: float = 1.0
     pre_layer_norm: bool = True
     pooling: str = "mean"
+    phonetic_dim: int = 0
+    phonetic_bottleneck: int = 40
 
     pad_token_id: int = 0
     unk_token_id: int = 1
@@ -128,6 +132,11 @@ class IPAClipPronunciationConfig(PreTrainedConfig):
         for name in (*sizes, "num_attention_heads", "max_position_embeddings"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if self.phonetic_dim < 0 or self.phonetic_bottleneck < 1:
+            raise ValueError(
+                "phonetic_dim must be at least 0 and phonetic_bottleneck at least 1, got "
+                f"{self.phonetic_dim} and {self.phonetic_bottleneck}."
+            )
         if self.hidden_size % self.num_attention_heads != 0:
             raise ValueError(
                 f"The hidden size ({self.hidden_size}) is not a multiple of the number of attention heads "

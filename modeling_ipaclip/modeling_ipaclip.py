@@ -38,6 +38,11 @@ NOT_FILLED = (
     "tokenizer's table (`ipaclip.tokenization.phoneme_feature_table`), or load a trained checkpoint."
 )
 
+NO_PHONETIC_PROJECTION = (
+    "This checkpoint has no output for sound alone (phonetic_dim is 0): fit one with `ipaclip fit-phonetic CHECKPOINT "
+    "DIR`, or `ipaclip.training.phonetic.fit_phonetic_projection`."
+)
+
 # What a new pronunciation tower takes over from CLIP's text tower.
 LIKE_TEXT = (
     "hidden_size",
@@ -194,6 +199,30 @@ class IPAClipPronunciationEmbeddings(nn.Module):
         return embeddings
 
 
+class IPAClipPhoneticProjection(nn.Module):
+    """
+    How a word sounds, without meaning: phoneme embeddings, before the encoder, to one vector.
+
+    Each token is described together with its two neighbours, and a word is the sum of its tokens, so that a vector is
+    about as long as its word has sounds.
+    """
+
+    def __init__(self, config: IPAClipPronunciationConfig) -> None:
+        super().__init__()
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.narrow = nn.Linear(config.hidden_size, config.phonetic_bottleneck)
+        self.context = nn.Conv1d(config.phonetic_bottleneck, config.phonetic_dim, kernel_size=3, padding=1)
+        # What a token adds before it says anything: without it, all words would share one large direction.
+        self.offset = nn.Parameter(torch.zeros(config.phonetic_dim))
+
+    def forward(self, embeddings: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """`(batch, length, hidden_size)` and `(batch, length)` to `(batch, length, phonetic_dim)`, 0 at padding."""
+        counts = (attention_mask != 0).unsqueeze(-1).to(embeddings.dtype)
+        states = nn.functional.gelu(self.narrow(self.layer_norm(embeddings))) * counts
+        states = nn.functional.gelu(self.context(states.transpose(1, 2)).transpose(1, 2))
+        return (states - self.offset) * counts
+
+
 class IPAClipPreTrainedModel(CLIPPreTrainedModel):
     """Initialisation, loading and the feature table, for all IPA-CLIP models."""
 
@@ -221,6 +250,12 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
                 std = EMBEDDING_STD * (module.config.num_phoneme_features / 2) ** -0.5
                 init.normal_(module.feature_projection.weight, std=std * factor)
                 init.constant_(module.phoneme_features, math.nan)
+        elif isinstance(module, IPAClipPhoneticProjection):
+            init.normal_(module.narrow.weight, std=module.narrow.in_features**-0.5 * factor)
+            init.normal_(module.context.weight, std=(3 * module.context.in_channels) ** -0.5 * factor)
+            init.zeros_(module.narrow.bias)
+            init.zeros_(module.context.bias)
+            init.zeros_(module.offset)
         elif module is getattr(self, "pronunciation_projection", None):
             init.normal_(module.weight, std=module.in_features**-0.5 * factor)
 
@@ -280,7 +315,8 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
             ) from error
         is_composite = issubclass(cls, IPAClipModel)
         prefix = "pronunciation_" if is_composite else ""
-        missing = sorted(key for key in loading_info["missing_keys"] if key.startswith(prefix))
+        prefixes = (prefix, "phonetic_projection.")
+        missing = sorted(key for key in loading_info["missing_keys"] if key.startswith(prefixes))
         if missing and not (is_composite and configured):
             raise ValueError(
                 f"{pretrained_model_name_or_path} lacks {len(missing)} weights of the pronunciation tower (as "
@@ -310,7 +346,10 @@ class IPAClipPronunciationModel(IPAClipPreTrainedModel):
     config: IPAClipPronunciationConfig
     base_model_prefix = "pronunciation_model"
     input_modalities = ("text",)
-    _keys_to_ignore_on_load_unexpected = (*CLIPS_OWN_KEYS, r"^pronunciation_projection\.")
+    _keys_to_ignore_on_load_unexpected = (
+        *CLIPS_OWN_KEYS,
+        r"^(pronunciation|phonetic)_projection\.",
+    )
 
     def __init__(self, config: IPAClipPronunciationConfig) -> None:
         super().__init__(config)
@@ -352,17 +391,7 @@ class IPAClipPronunciationModel(IPAClipPreTrainedModel):
             the mask has another shape or hides a whole row; if the feature table was never filled. While a graph is
             traced, what depends on values is not checked.
         """
-        if input_ids is None:
-            raise ValueError("The pronunciation tower needs input_ids, got None.")
-        input_ids = input_ids.view(-1, input_ids.shape[-1])
-        if attention_mask is None:
-            attention_mask = input_ids != self.config.pad_token_id
-        elif attention_mask.shape != input_ids.shape:
-            raise ValueError(
-                f"The attention mask must have the shape of the ids, {tuple(input_ids.shape)}, got "
-                f"{tuple(attention_mask.shape)}."
-            )
-
+        input_ids, attention_mask = self._with_mask(input_ids, attention_mask)
         hidden_states = self.embeddings(input_ids, position_ids)
         if self.pre_layer_norm is not None:
             hidden_states = self.pre_layer_norm(hidden_states)
@@ -379,6 +408,37 @@ class IPAClipPronunciationModel(IPAClipPreTrainedModel):
             pooler_output=self._pool(last_hidden_state, input_ids, attention_mask),
         )
 
+    def _with_mask(
+        self, input_ids: torch.Tensor | None, attention_mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and mask, both of shape `(batch, length)`."""
+        if input_ids is None:
+            raise ValueError("The pronunciation tower needs input_ids, got None.")
+        input_ids = input_ids.view(-1, input_ids.shape[-1])
+        if attention_mask is None:
+            attention_mask = input_ids != self.config.pad_token_id
+        elif attention_mask.shape != input_ids.shape:
+            raise ValueError(
+                f"The attention mask must have the shape of the ids, {tuple(input_ids.shape)}, got "
+                f"{tuple(attention_mask.shape)}."
+            )
+        return input_ids, attention_mask
+
+    def phonetic_features(
+        self,
+        projection: IPAClipPhoneticProjection | None,
+        input_ids: torch.Tensor | None,
+        attention_mask: torch.Tensor | None,
+        position_ids: torch.Tensor | None,
+    ) -> BaseModelOutputWithPooling:
+        """What `get_phonetic_features` of both models with a projection computes."""
+        if projection is None:
+            raise ValueError(NO_PHONETIC_PROJECTION)
+        input_ids, attention_mask = self._with_mask(input_ids, attention_mask)
+        _reject_empty_rows(attention_mask != 0, "token that is not padding")
+        states = projection(self.embeddings(input_ids, position_ids), attention_mask)
+        return BaseModelOutputWithPooling(last_hidden_state=states, pooler_output=states.sum(dim=1))
+
     def _pool(self, states: torch.Tensor, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """`(batch, length, hidden_size)` to `(batch, hidden_size)`: the mean of the positions that count."""
         counts = attention_mask != 0  # (batch, length)
@@ -388,12 +448,22 @@ class IPAClipPronunciationModel(IPAClipPreTrainedModel):
             wanted = f"{self.config.pooling} token (id {token_id}), which the model pools at"
             counts = counts & (input_ids == token_id)
             counts = counts & (counts.cumsum(dim=-1) == 1)  # only the first
-        if not (is_tracing(input_ids) or input_ids.is_meta):
-            has_none = ~counts.any(dim=-1)
-            if has_none.any():
-                raise ValueError(f"Row {int(has_none.int().argmax())} of the pronunciations has no {wanted}.")
+        _reject_empty_rows(counts, wanted)
         weights = counts.to(states.dtype).unsqueeze(-1)
         return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def _reject_empty_rows(counts: torch.Tensor, wanted: str) -> None:
+    """`counts` says which positions count, `(batch, length)`. Nothing is checked while a graph is traced."""
+    if is_tracing(counts) or counts.is_meta:
+        return
+    has_none = ~counts.any(dim=-1)
+    if has_none.any():
+        raise ValueError(f"Row {int(has_none.int().argmax())} of the pronunciations has no {wanted}.")
+
+
+def _phonetic_projection(config: Any) -> IPAClipPhoneticProjection | None:
+    return IPAClipPhoneticProjection(config) if config.phonetic_dim > 0 else None
 
 
 class IPAClipPronunciationModelWithProjection(IPAClipPreTrainedModel):
@@ -414,6 +484,7 @@ class IPAClipPronunciationModelWithProjection(IPAClipPreTrainedModel):
         self.pronunciation_projection = nn.Linear(
             config.hidden_size, config.projection_dim, bias=config.projection_bias
         )
+        self.phonetic_projection = _phonetic_projection(config)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -438,6 +509,18 @@ class IPAClipPronunciationModelWithProjection(IPAClipPreTrainedModel):
             attentions=outputs.attentions,
         )
 
+    @can_return_tuple
+    def get_phonetic_features(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+    ) -> BaseModelOutputWithPooling:
+        r"""As [`IPAClipModel.get_phonetic_features`]."""
+        return self.pronunciation_model.phonetic_features(
+            self.phonetic_projection, input_ids, attention_mask, position_ids
+        )
+
 
 class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
     """
@@ -455,6 +538,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         self.pronunciation_projection = nn.Linear(
             pronunciation_config.hidden_size, self.projection_dim, bias=pronunciation_config.projection_bias
         )
+        self.phonetic_projection = _phonetic_projection(pronunciation_config)
         # Once more, for what CLIPModel's own call could not see.
         self.post_init()
 
@@ -527,7 +611,8 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         model = cls._from_config(config, dtype=clip.dtype, attn_implementation=clip.config._attn_implementation).to(
             clip.device
         )
-        weights = {key: value for key, value in clip.state_dict().items() if not key.startswith("pronunciation_")}
+        new = ("pronunciation_", "phonetic_")
+        weights = {key: value for key, value in clip.state_dict().items() if not key.startswith(new)}
         model.load_state_dict(weights, strict=False)
         if phoneme_features is not None:
             model.set_phoneme_features(phoneme_features)
@@ -568,6 +653,34 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         )
         outputs.pooler_output = self.pronunciation_projection(outputs.pooler_output)
         return outputs
+
+    @can_return_tuple
+    def get_phonetic_features(
+        self,
+        pronunciation_input_ids: torch.Tensor | None = None,
+        pronunciation_attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+    ) -> BaseModelOutputWithPooling:
+        r"""
+        How words sound, without what they mean. Only phoneme embeddings are read, not the encoder.
+
+        Cosine says how alike two words sound to people, whatever their length. Euclidean distance says how far apart
+        they are articulated: it grows with every sound that differs, and with length. So do not normalise for it.
+        What the vectors are fitted to: `ipaclip.training.phonetic`.
+
+        Arguments as of [`IPAClipPronunciationModel.forward`].
+
+        Returns:
+            [`~transformers.modeling_outputs.BaseModelOutputWithPooling`]: `last_hidden_state` of shape
+            `(batch, length, phonetic_dim)`, what each token adds, and `pooler_output` of shape
+            `(batch, phonetic_dim)`, the sum of them, not normalised.
+
+        Raises:
+            `ValueError`: as `forward` does, and if the checkpoint has no phonetic projection.
+        """
+        return self.pronunciation_model.phonetic_features(
+            self.phonetic_projection, pronunciation_input_ids, pronunciation_attention_mask, position_ids
+        )
 
     @can_return_tuple
     def forward(  # noqa: PLR0917

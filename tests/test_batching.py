@@ -59,6 +59,14 @@ def test_a_token_budget_is_kept_and_filled(epoch):
     assert [batch.tolist() for batch in batches] == [batch.tolist() for batch in again]
 
 
+def test_words_and_captions_mixed_are_padded_little():
+    rng = np.random.default_rng(0)
+    lengths = np.where(np.arange(20_000) % 2, rng.integers(5, 13, 20_000), rng.lognormal(4.0, 0.3, 20_000).astype(int))
+    batches = epoch_batches(lengths, np.ones(20_000), 32, seed=0, epoch=0, tokens_per_batch=4096)
+    tokens = sum(lengths[batch].sum() for batch in batches)
+    assert tokens / sum(padded(batch, lengths) for batch in batches) > 0.95
+
+
 def test_few_rows_fill_one_batch_of_tokens_and_a_long_row_stands_alone():
     (batch,) = epoch_batches([3, 4], np.ones(2), 32, seed=0, epoch=0, tokens_per_batch=100)
     assert sorted(batch.tolist()) == [0, 1]

@@ -226,6 +226,35 @@ def test_batches_made_ahead_are_the_same(configuration):
         assert torch.equal(value, plain[key]), key
 
 
+def test_half_precision_on_a_cpu_learns_the_same_and_leaves_the_same_configuration(configuration):
+    from accelerate.state import AcceleratorState
+
+    plain = Distillation(configuration("plain", loop={"steps": 3})).run()
+    AcceleratorState._reset_state(reset_partial_state=True)  # a process otherwise has one precision
+    try:
+        run = Distillation(configuration("bf16", loop={"steps": 3, "mixed_precision": "bf16"}))
+        assert run.tower.config._attn_implementation == "eager"
+        half = run.run()
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    assert (half / "config.json").read_bytes() == (plain / "config.json").read_bytes()
+    for one, other in zip(log(plain), log(half), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=0.05)
+
+
+def test_what_is_no_phoneme_is_no_part_of_the_inventory(configuration):
+    with pytest.raises(ArgumentsError, match=r"augmentation\.inventory: 'q7' is no phoneme"):
+        Distillation(configuration(augmentation={"inventory": ["k", "q7"]}))
+
+
+def test_a_missing_file_is_named_before_the_teacher_loads(configuration, monkeypatch, tmp_path):
+    from ipaclip.training import distillation
+
+    monkeypatch.setattr(distillation, "load_teacher", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(ArgumentsError, match=r"there is no file .*nowhere\.jsonl"):
+        Distillation(configuration(data={"eval": [str(tmp_path / "nowhere.jsonl")]}))
+
+
 def test_batches_by_token_budget(configuration):
     directory = Distillation(configuration(
         student={"max_position_embeddings": 16}, loop={"tokens_per_batch": 40, "steps": 3}

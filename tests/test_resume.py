@@ -2,7 +2,6 @@
 
 import errno
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from ipaclip.training.arguments import ArgumentsError
 from ipaclip.training.checkpoints import list_checkpoints, load_checkpoint
 from ipaclip.training.distillation import Distillation, distil
 from ipaclip.training.run_log import cut_back
-from training_helpers import configure, log, weights
+from training_helpers import configure, file_limit, log, weights
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ def test_going_on_with_another_tower_is_refused(configuration):
             return self.output_dir
 
     Stopping(configuration(loop={"steps": 2, "checkpoint_every": 1})).run()
-    with pytest.raises(ArgumentsError, match="began with another student"):
+    with pytest.raises(ArgumentsError, match=r"began with another student \(hidden_size 32, now 64\)"):
         Distillation(configuration(student={"hidden_size": 64}, resume=True)).run()
 
 
@@ -148,6 +147,24 @@ def test_a_finished_run_is_not_done_again(configuration, monkeypatch):
         distil(configuration(loop={"steps": 3}, resume=True))
 
 
+def test_a_run_that_ended_before_its_first_step_does_not_spoil_its_folder(configuration, tmp_path):
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"text": ""}\n')
+    with pytest.raises(ArgumentsError, match="no usable row"):
+        Distillation(configuration(data={"train": [str(broken)]}))
+    broken.write_text('{"text": "", "ipa": "a"}\n{"text": "a", "ipa": "a"}\n{"text": "b", "ipa": "b"}\n')
+    directory = Distillation(configuration(data={"train": [str(broken)]}, loop={"steps": 1})).run()
+    assert len((directory / "rejected.jsonl").read_text().splitlines()) == 1
+
+
+def test_checkpoints_that_are_all_cut_off_are_said_so(configuration, caplog):
+    run = Unfinished(configuration(loop={"steps": 2, "checkpoint_every": 1}))
+    for path in list_checkpoints(run.run()):
+        (path / "state.pt").write_bytes(b"half")
+    assert load_checkpoint(run.output_dir, run.trained).step == 0
+    assert "NO CHECKPOINT IN" in caplog.text
+
+
 def test_two_runs_in_one_folder_are_refused(configuration):
     first = Distillation(configuration())
     with pytest.raises(ArgumentsError, match=r"another run \(process \d+\) is writing to .*out"):
@@ -160,12 +177,8 @@ def test_a_full_disk_leaves_the_checkpoints_before(configuration):
     class Filling(Unfinished):
         def _save_checkpoint(self):
             if self.progress.step == 10:
-                before = resource.getrlimit(resource.RLIMIT_FSIZE)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-                try:
+                with file_limit(20_000):
                     super()._save_checkpoint()
-                finally:
-                    resource.setrlimit(resource.RLIMIT_FSIZE, before)
             else:
                 super()._save_checkpoint()
 
@@ -186,7 +199,7 @@ def test_a_disk_that_is_full_only_at_the_end_loses_nothing(configuration, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(IPAClipModel, "save_pretrained", no_space)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=r"the finished model cannot be written .*No space left.*resume=true"):
             Distillation(configuration()).run()
     resumed = Distillation(configuration(resume=True))
     resumed._step = lambda *_: pytest.fail("trained again")

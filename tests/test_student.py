@@ -47,6 +47,25 @@ def build(teacher, *, copy=False, gain=1.0, **changes):
     )  # fmt: skip
 
 
+def test_weighted_features_start_at_the_weighted_distance(teacher):
+    table = torch.zeros(40, 10)
+    table[1, 0], table[2, 1], table[3, :2] = 1.0, 1.0, 1.0
+    torch.manual_seed(0)
+    config = config_for(teacher, hidden_size=4096, num_attention_heads=2)
+    tower = build_student(
+        config, table, mean=torch.zeros(teacher.dim), scale=0.1, feature_weights=[4.0, 1.0] + [0.5] * 8
+    )
+    embeddings = tower.pronunciation_model.embeddings
+    vectors = embeddings.feature_projection(embeddings.phoneme_features[:4])
+    near, far = (vectors[3] - vectors[1]).norm(), (vectors[3] - vectors[2]).norm()
+    assert (far / near).item() == pytest.approx(
+        2.0, rel=0.05
+    )  # the root of 4 to 1; 4,096 random columns are nearly even
+    unweighted = build_student(config, table, mean=torch.zeros(teacher.dim), scale=0.1).pronunciation_model.embeddings
+    size = unweighted.feature_projection(unweighted.phoneme_features).square().mean()
+    assert embeddings.feature_projection(table).square().mean().item() == pytest.approx(size.item(), rel=0.1)
+
+
 def blocks(module):
     return {
         key: value for key, value in module.state_dict().items() if key.startswith(("encoder.", "final_layer_norm"))

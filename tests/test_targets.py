@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from ipaclip.training.targets import KeyIndex, TargetCache, text_keys
+from training_helpers import file_limit
 
 DIM = 6
 
@@ -216,6 +217,13 @@ def test_a_shard_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         cache.targets(WORDS)
     assert [path.name for path in cache.folder.iterdir() if not path.name.startswith(".turn")] == []
+
+
+def test_a_full_disk_says_what_to_do(tmp_path):
+    cache = TargetCache(tmp_path, CountingTeacher())
+    with file_limit(1000), pytest.raises(OSError, match=r"100 of the teacher's targets cannot be written .*cache_dir"):
+        cache.targets(WORDS)
+    np.testing.assert_array_equal(TargetCache(tmp_path, CountingTeacher()).targets(WORDS)[:], expected(WORDS))
 
 
 def test_a_target_that_is_no_number_names_its_text(tmp_path):

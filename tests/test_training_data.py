@@ -8,6 +8,7 @@ from ipaclip.tokenization import IPATokenizer
 from ipaclip.training import DataArguments
 from ipaclip.training.arguments import ArgumentsError
 from ipaclip.training.data import load_data
+from training_helpers import file_limit
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,52 @@ def test_broken_rows_are_set_aside_with_their_reasons_and_the_rest_goes_on(tmp_p
     assert "weight is -1" in reasons["6"]
     assert "text is 3, not a string" in reasons["7"]
     assert "weight is 0" in reasons["8"]
+
+
+def test_a_quotation_mark_that_nobody_closes_loses_one_row(tmp_path, tokenizer):
+    rows = "".join(f"word {number},kæt\n" for number in range(60))
+    content = f'text,ipa\n"two\nlines",dɔɡ\n"open,kæt\n{rows}"shut" x,kæt\n"last,kæt\n'
+    data = load(tmp_path, tokenizer, "rows.csv", content)
+    assert list(data.texts) == ["two\nlines", *(f"word {number}" for number in range(60))]
+    reasons = rejected(tmp_path)
+    assert reasons["4"] == reasons["66"] == "a quotation mark is not closed"
+    assert "the line is not CSV" in reasons["65"]
+    assert len(reasons) == data.rejected == 3
+
+
+def test_csv_that_spreadsheets_write_is_read(tmp_path, tokenizer):
+    data = load(tmp_path, tokenizer, "rows.csv", '\ufefftext,ipa\r\n\r\ncat,kæt\r\na 5" nail,neɪl\r\nbee\r\na,b,c\r\n')
+    assert list(data.texts) == ["cat", 'a 5" nail', "bee"]
+    assert rejected(tmp_path)["6"] == "1 cells too many"
+
+
+def test_a_cell_without_end_is_one_broken_row(tmp_path, tokenizer):
+    data = load(tmp_path, tokenizer, "rows.csv", f"text,ipa\n{'x' * 200_000},a\ncat,kæt\n")
+    assert list(data.texts) == ["cat"]
+    assert "field larger than field limit" in rejected(tmp_path)["2"]
+
+
+def test_a_parquet_file_that_is_none_is_named(tmp_path, tokenizer):
+    pytest.importorskip("datasets")
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(ArgumentsError, match=r"rows\.parquet cannot be read after row 0: .*[Pp]arquet"):
+        load_data(DataArguments(train=[str(tmp_path / "rows.parquet")]), tokenizer, 64, tmp_path, tmp_path / "cache")
+
+
+def test_a_missing_file_of_held_out_words_is_named(tmp_path, tokenizer):
+    with pytest.raises(ArgumentsError, match=r"data\.held_out: there is no file .*words\.txt"):
+        load(tmp_path, tokenizer, "rows.jsonl", jsonl({"text": "a"}), held_out=str(tmp_path / "words.txt"))
+
+
+def test_a_full_disk_says_what_was_being_written_and_then_it_goes_on(tmp_path, tokenizer):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(jsonl(*({"text": f"thing {number}", "ipa": "kæt"} for number in range(3000))))
+    arguments = DataArguments(train=[str(path)])
+    with file_limit(10_000), pytest.raises(OSError, match=r"rows cannot be written to .* MB free\).*another cache_dir"):
+        load_data(arguments, tokenizer, 64, tmp_path, tmp_path / "cache")
+    data = load_data(arguments, tokenizer, 64, tmp_path, tmp_path / "cache")
+    assert list(data.texts) == [f"thing {number}" for number in range(3000)]
+    assert set(spoken(data, tokenizer)) == {"kæt"}
 
 
 def test_spelled_words_are_transcribed_and_what_cannot_be_said_is_set_aside(tmp_path, tokenizer):

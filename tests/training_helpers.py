@@ -1,6 +1,9 @@
 """A small distillation from a tiny random CLIP, shared by the tests of training."""
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,17 @@ def values(folder: Path, teacher: Path, output: str = "out", **sections: Any) ->
 
 def configure(folder: Path, teacher: Path, output: str = "out", **sections: Any) -> DistillationArguments:
     return DistillationArguments.from_dict(values(folder, teacher, output, **sections))
+
+
+@contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """No file can be written beyond so many bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def weights(directory: Path) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class StudentArguments:
     copied blocks, the teacher's.
 
     `query_key_gain` multiplies CLIP's initial query and key weights: so small a tower learns which phonemes are
-    neighbours sooner when its attention does not start out even.
+    neighbours sooner when its attention does not start out even. `weigh_features` starts the projection of the
+    features so that the distance of two phonemes is panphon's weighted one, whose class counts more than its voicing.
     """
 
     feature_set: FeatureSet = "panphon"
@@ -47,6 +48,7 @@ class StudentArguments:
     hidden_act: str | None = None
     init_from_text_tower: bool = False
     query_key_gain: float = 3.0
+    weigh_features: bool = True
 
 
 @strict
@@ -120,7 +122,10 @@ _SOURCE_KEYS = {one.name for one in fields(SourceArguments)}
 @strict
 @dataclass
 class ObjectiveArguments:
-    """Weights of the loss terms; see `ipaclip.training.objective`."""
+    """Weights of the loss terms; see `ipaclip.training.objective`.
+
+    With `token_states` above 0 the student also learns the teacher's states of tokens, resampled to `token_positions`.
+    """
 
     cosine: float = 1.0
     mse: float = 1.0
@@ -130,6 +135,8 @@ class ObjectiveArguments:
     temperature: float = 0.05
     centre: bool = True
     extra_negatives: int = 2048
+    token_states: float = 0.0
+    token_positions: int = 16
 
 
 @strict
@@ -157,7 +164,8 @@ class LoopArguments:
 
     A batch has `batch_size` rows or, if given, `tokens_per_batch` padded tokens, over all processes together; a step
     takes `accumulation` of them. `ema` is the decay of a running mean of the weights, which is then what is evaluated
-    and saved.
+    and saved. `embedding_rate` is the learning rate of the embeddings as a share of the blocks', for CLIP draws them
+    an order of magnitude smaller: at the same rate the geometry of the features is overwritten before it is used.
     """
 
     steps: int = 2000
@@ -165,6 +173,7 @@ class LoopArguments:
     tokens_per_batch: int | None = None
     accumulation: int = 1
     learning_rate: float = 4e-4
+    embedding_rate: float = 0.1
     final_learning_rate: float = 0.0
     weight_decay: float = 0.05
     warmup: float = 0.05
@@ -187,7 +196,11 @@ class LoopArguments:
 @strict
 @dataclass
 class DistillationArguments:
-    """Everything about one run. Make it with `from_file` or `from_dict`; both check it whole."""
+    """Everything about one run. Make it with `from_file` or `from_dict`; both check it whole.
+
+    `start_from` is a finished IPA-CLIP or pronunciation tower (a directory or Hub name) with whose weights training
+    starts; `student` must describe its very shape.
+    """
 
     teacher: str
     output_dir: str
@@ -195,6 +208,7 @@ class DistillationArguments:
     save_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     cache_dir: str = "~/.cache/ipaclip"
     target_precision: Literal["float32", "float16"] = "float32"
+    start_from: str | None = None
     student: StudentArguments = field(default_factory=StudentArguments)
     data: DataArguments = field(default_factory=DataArguments)
     objective: ObjectiveArguments = field(default_factory=ObjectiveArguments)
@@ -299,6 +313,7 @@ def _check(arguments: DistillationArguments) -> None:
         if not 0 < source.weight < float("inf"):
             raise ArgumentsError(f"data.train: the weight of {source.path} is {source.weight}: it must be positive")
     _check_shape(arguments.student)
+    _check_start(arguments)
     positions = arguments.student.max_position_embeddings
     if loop.tokens_per_batch is not None and loop.tokens_per_batch < 2 * positions:
         raise ArgumentsError(
@@ -318,12 +333,23 @@ def _check_shape(student: StudentArguments) -> None:
         raise ArgumentsError("student.num_attention_heads must divide student.hidden_size")
 
 
+def _check_start(arguments: DistillationArguments) -> None:
+    start = arguments.start_from
+    if start is None:
+        return
+    if arguments.student.init_from_text_tower:
+        raise ArgumentsError("start_from and student.init_from_text_tower are both given: training starts from one")
+    if Path(start).resolve() == Path(arguments.output_dir).resolve():
+        raise ArgumentsError(f"start_from and output_dir are both {start}: name another output_dir")
+
+
 def _ranges(arguments: DistillationArguments) -> dict[str, tuple[float | None, float, float | None]]:
     """`(value, least, most)` of each number that has limits."""
-    loop = arguments.loop
+    loop, objective = arguments.loop, arguments.objective
     ranges: dict[str, tuple[float | None, float, float | None]] = {
         "loop.steps": (loop.steps, 1, None), "loop.batch_size": (loop.batch_size, 2, None),
         "loop.accumulation": (loop.accumulation, 1, None), "loop.learning_rate": (loop.learning_rate, 0, None),
+        "loop.embedding_rate": (loop.embedding_rate, 0, None),
         "loop.warmup": (loop.warmup, 0, 1), "loop.ema": (loop.ema, 0, 1 - 1e-9),
         "loop.max_grad_norm": (loop.max_grad_norm, 1e-9, None), "loop.log_every": (loop.log_every, 1, None),
         "loop.evaluate_every": (loop.evaluate_every, 1, None),
@@ -331,12 +357,14 @@ def _ranges(arguments: DistillationArguments) -> dict[str, tuple[float | None, f
         "loop.keep_checkpoints": (loop.keep_checkpoints, 1, None), "loop.seed": (loop.seed, 0, None),
         "data.eval_share": (arguments.data.eval_share, 0, 0.9),
         "student.query_key_gain": (arguments.student.query_key_gain, 1e-3, None),
-        "objective.temperature": (arguments.objective.temperature, 1e-4, None),
-        "objective.extra_negatives": (arguments.objective.extra_negatives, 0, None),
+        "objective.temperature": (objective.temperature, 1e-4, None),
+        "objective.extra_negatives": (objective.extra_negatives, 0, None),
+        "objective.token_states": (objective.token_states, 0, None),
+        "objective.token_positions": (objective.token_positions, 2, 512),
         "augmentation.nearest": (arguments.augmentation.nearest, 1, None),
     }  # fmt: skip
     for name in TERMS:
-        ranges[f"objective.{name}"] = (getattr(arguments.objective, name), 0, None)
+        ranges[f"objective.{name}"] = (getattr(objective, name), 0, None)
     for name in ("substitution", "deletion", "insertion", "stress", "clean", "ramp"):
         ranges[f"augmentation.{name}"] = (getattr(arguments.augmentation, name), 0, 1)
     return ranges

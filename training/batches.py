@@ -12,6 +12,7 @@ from .arguments import DistillationArguments
 from .augmentation import PhoneticAugmentation
 from .processes import share_of
 from .row_targets import RowTargets
+from .targets import Targets
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Batch:
     """A process's share of the phonemes of a global batch, and the teacher's side of all of it.
 
     `ids` and `mask` are `(share, length)`; `teacher` `(rows, dim)` and `text` `(rows,)`, the texts' numbers, are those
-    of the whole batch; `extra` `(others, dim)` and `extra_text` those of further negatives. `padding` is the part of
+    of the whole batch; `extra` `(others, dim)` and `extra_text` those of further negatives. `states`, where they are
+    learned, are the teacher's token states of this share, `(share, positions, token_dim)`. `padding` is the part of
     `ids` that is none.
     """
 
@@ -31,6 +33,7 @@ class Batch:
     extra: Tensor
     extra_text: Tensor
     tokens: int
+    states: Tensor | None = None
 
     @property
     def padding(self) -> float:
@@ -48,15 +51,19 @@ class BatchMaker:
         augmentation: PhoneticAugmentation,
         *,
         negatives: np.ndarray | None = None,
+        states: Targets | None = None,
         pad_token_id: int,
         device: torch.device,
         process: int = 0,
         processes: int = 1,
     ) -> None:
-        """`phonemes[row]` are ids, `targets` the teacher's; `negatives` are the texts that may be further negatives."""
+        """`phonemes[row]` are ids, `targets` the teacher's; `negatives` are the texts that may be further negatives.
+
+        `states`, if given, are the teacher's token states of all texts.
+        """
         self.arguments = arguments
         self.phonemes, self.targets, self.augmentation = phonemes, targets, augmentation
-        self.negatives = negatives
+        self.negatives, self.states = negatives, states
         self.pad_token_id, self.device = pad_token_id, device
         self.process, self.processes = process, processes
 
@@ -78,6 +85,7 @@ class BatchMaker:
             rows=rows, ids=self._send(ids), mask=self._send(mask.astype(np.int64)),
             teacher=self._teacher(text), text=self._send(text.astype(np.int64)),
             extra=self._teacher(extra), extra_text=self._send(extra), tokens=int(lengths.sum()),
+            states=None if self.states is None else self._send(self.states[text[mine]]),
         )  # fmt: skip
 
     def _draw_negatives(self, rng: np.random.Generator) -> np.ndarray:

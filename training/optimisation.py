@@ -9,21 +9,36 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from .arguments import LoopArguments
+from .token_states import TokenHead
 
 
 def build_optimizer(
-    student: IPAClipPronunciationModelWithProjection, loop: LoopArguments, projection_rate: float
+    student: IPAClipPronunciationModelWithProjection,
+    loop: LoopArguments,
+    projection_rate: float,
+    head: TokenHead | None = None,
+    head_rate: float = 1.0,
 ) -> torch.optim.Optimizer:
-    """AdamW, without decay for biases and norms. The projection starts smaller by a factor, and so are its steps."""
+    """AdamW, without decay for biases and norms. What starts smaller than the blocks takes smaller steps.
+
+    AdamW's steps are as large as the learning rate, whatever a weight is. So the projection and the `head` for token
+    states, if there is one, have rates by the factor by which they were scaled, and the embeddings, which start as
+    small as CLIP's, `loop.embedding_rate`.
+    """
+    tower = student.pronunciation_model
+    embeddings = list(tower.embeddings.parameters())
+    small = {id(weight) for weight in embeddings}
+    blocks = [weight for weight in tower.parameters() if id(weight) not in small]
     projection = list(student.pronunciation_projection.parameters())
-    tower = list(student.pronunciation_model.parameters())
+    parts = [(blocks, 1.0), (embeddings, loop.embedding_rate), (projection, projection_rate)]
+    parts += [(list(head.parameters()), head_rate)] if head else []
     groups = [
         {
             "params": [weight for weight in weights if (weight.ndim >= 2) is matrix],
             "weight_decay": loop.weight_decay if matrix else 0.0,
             "relative_rate": rate,
         }
-        for weights, rate in ((tower, 1.0), (projection, projection_rate))
+        for weights, rate in parts
         for matrix in (True, False)
     ]
     return torch.optim.AdamW(groups, lr=loop.learning_rate, betas=(0.9, 0.98), eps=1e-6, fused=True)

@@ -18,10 +18,11 @@ from ipaclip.tokenization import IPATokenizer, get_transcriber
 from transformers import AutoImageProcessor
 
 from .arguments import DistillationArguments
-from .folder import METRICS_FILE
+from .folder import GO_ON, METRICS_FILE, saying_what_cannot_be_written
 from .prepared import TrainingData
 from .student import finished_model
 from .teachers import Teacher
+from .token_states import TokenHead
 
 logger = logging.getLogger(__name__)
 
@@ -39,23 +40,28 @@ def save_result(
     data: TrainingData,
     arguments: DistillationArguments,
     run: dict[str, Any],
+    head: TokenHead | None = None,
 ) -> None:
     """Writes the checkpoint: weights in `save_dtype`, processor, gallery of the teacher, model card, metrics.
 
     `student` are the weights of the pronunciation tower, which is saved within the teacher's CLIP, or, where the
-    teacher is none, alone with its tokenizer. `metrics.json` comes last: where it is, all is.
+    teacher is none, alone with its tokenizer. The `head` for token states lies beside, if there is one. `metrics.json`
+    comes last: where it is, all is.
     """
+    dtype = getattr(torch, arguments.save_dtype)
     tower = IPAClipPronunciationModelWithProjection(copy.deepcopy(config))
     tower.load_state_dict(student)
-    finished_model(tower, teacher).to(getattr(torch, arguments.save_dtype)).save_pretrained(output_dir)
-    if teacher.clip is None:
-        tokenizer.save_pretrained(output_dir)
-    else:
-        build_processor(teacher, tokenizer, data, arguments).save_pretrained(output_dir)
+    model = finished_model(tower, teacher).to(dtype)
+    reader: Any = tokenizer if teacher.clip is None else build_processor(teacher, tokenizer, data, arguments)
     source = Path(teacher.name)
-    for name in TRAVELLING_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, output_dir / name)
+    with saying_what_cannot_be_written("the finished model", output_dir, GO_ON):
+        model.save_pretrained(output_dir)
+        if head is not None:
+            head.save_pretrained(output_dir, dtype)
+        reader.save_pretrained(output_dir)
+        for name in TRAVELLING_FILES:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, output_dir / name)
     tower_shape = {name: getattr(config, name) for name in ("num_hidden_layers", "hidden_size", "pooling")}
     run = {**run, "tower": tower_shape, "tower_alone": teacher.clip is None}
     metrics = {"run": {**run, **provenance()}, "data": describe(data), "arguments": arguments.to_dict()}
@@ -180,6 +186,7 @@ def model_card(metrics: dict[str, Any]) -> str:
 | pronunciation tower | {shape} |
 | trained on | {data["rows"]:,} rows, {data["texts"]:,} different texts, {data["tokens"]:,} phoneme tokens |
 | transcribed by | {transcribed or "given as IPA"} |
+| started from | {f"`{arguments['start_from']}`" if arguments["start_from"] else "random weights"} |
 | steps | {run["steps"]:,} of {batch_size(arguments["loop"])}, {run["seconds"]:,.0f} s |
 | phonetic noise | {noise["substitution"]} of phonemes swapped for one of the {noise["nearest"]} nearest |
 | machine | {run["machine"]} |

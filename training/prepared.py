@@ -17,10 +17,11 @@ from typing import IO, Any
 import numpy as np
 from ipaclip.tokenization import IPATokenizer, is_segment
 
+from .folder import REJECTED_FILE
+
 logger = logging.getLogger(__name__)
 
 PHONEME_TYPE = np.uint16
-REJECTED_FILE = "rejected.jsonl"
 _META, _PROGRESS = "meta.json", "progress.json"
 # Column → type of its numbers; the ends are positions in `phonemes`, `texts` and `places`, one a row.
 _COLUMNS: dict[str, Any] = {
@@ -123,8 +124,9 @@ class Writer:
         order = np.argsort(first, kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
-        rank[of_row].astype(np.int32).tofile(self.folder / "text_of_row.bin")
-        first[order].astype(np.int64).tofile(self.folder / "first_rows.bin")
+        # Not numpy's `tofile`, which on a full disk may cut a file short without a word.
+        (self.folder / "text_of_row.bin").write_bytes(rank[of_row].astype(np.int32).data)
+        (self.folder / "first_rows.bin").write_bytes(first[order].astype(np.int64).data)
         write_json(self.folder / _META, asdict(self.counts))
         (self.folder / "text_hashes.bin").unlink()
         (self.folder / _PROGRESS).unlink()

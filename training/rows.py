@@ -2,8 +2,10 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,7 @@ def _reader(source: SourceArguments) -> Iterator[tuple[int, Values | RowError]]:
 
 
 def _read_jsonl(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
@@ -81,15 +83,57 @@ def _read_jsonl(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
 
 
 def _read_csv(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
-    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
-        reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
-        for values in reader:
-            extra = values.pop(None, None)
-            yield reader.line_num, RowError(f"{len(extra)} cells too many") if extra else values
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        header: list[str] | None = None
+        for number, cells in csv_rows(lines, "\t" if path.suffix == ".tsv" else ","):
+            if isinstance(cells, RowError):
+                yield number, cells
+            elif header is None:
+                header = cells
+            elif len(cells) > len(header):
+                yield number, RowError(f"{len(cells) - len(header)} cells too many")
+            else:
+                yield number, dict(zip(header, cells, strict=False))
+
+
+def csv_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | RowError]]:
+    """The cells of each row, with the number of its first line.
+
+    A quoted cell may hold line breaks, but few: a quotation mark that nobody closes would swallow the rest of the file.
+    The row that it is in is broken, and the line after is the next row.
+    """
+    numbered = enumerate(lines, 1)
+    ahead = deque(islice(numbered, CSV_ROW_LINES))
+    while ahead:
+        used = 1
+        cells = _cells([ahead[0][1]], delimiter)
+        while isinstance(cells, RowError) and str(cells) == UNCLOSED and used < len(ahead):
+            used += 1
+            cells = _cells([line for _, line in islice(ahead, used)], delimiter)
+        if isinstance(cells, RowError):
+            used = 1
+            cells = _cells([ahead[0][1]], delimiter)
+        if isinstance(cells, RowError) or cells:
+            yield ahead[0][0], cells
+        for _ in range(used):
+            ahead.popleft()
+        ahead.extend(islice(numbered, used))
+
+
+CSV_ROW_LINES = 20
+UNCLOSED = "a quotation mark is not closed"
+
+
+def _cells(lines: list[str], delimiter: str) -> list[str] | RowError:
+    """The cells of one row; none of an empty line."""
+    try:
+        return next(csv.reader(lines, delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        return RowError(UNCLOSED if "unexpected end of data" in str(error) else f"the line is not CSV: {error}")
 
 
 def _read_txt(path: Path, text_column: str) -> Iterator[tuple[int, Values | RowError]]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield number, {text_column: line.strip()}
@@ -106,18 +150,29 @@ def _read_dataset(source: SourceArguments, path: Path) -> Iterator[tuple[int, Va
             f"data.train: {path} is read with the package datasets: pip install 'ipaclip[data]'"
         ) from error
     if path.suffix == ".parquet":
-        stream = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
-    else:
-        try:
-            stream = datasets.load_dataset(
-                source.path, source.config, split=source.split, revision=source.revision, streaming=True
-            )
-        except (OSError, ValueError) as error:  # datasets' own errors are of these kinds
-            reason = " ".join(str(error).split())
-            raise ArgumentsError(
-                f"data.train: {source.path!r} is neither a file nor a data set that can be loaded: {reason}"
-            ) from error
+        yield from _read_parquet(datasets, path)
+        return
+    try:
+        stream = datasets.load_dataset(
+            source.path, source.config, split=source.split, revision=source.revision, streaming=True
+        )
+    except (OSError, ValueError) as error:  # datasets' own errors are of these kinds
+        reason = " ".join(str(error).split())
+        raise ArgumentsError(
+            f"data.train: {source.path!r} is neither a file nor a data set that can be loaded: {reason}"
+        ) from error
     yield from enumerate(stream, 1)
+
+
+def _read_parquet(datasets: Any, path: Path) -> Iterator[tuple[int, Values]]:
+    number = 0
+    try:
+        stream = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
+        for number, values in enumerate(stream, 1):
+            yield number, values
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ArgumentsError(f"data.train: {path} cannot be read after row {number}: {reason}") from error
 
 
 def parse_row(where: str, values: Values | RowError, source: SourceArguments) -> Row:

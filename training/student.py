@@ -88,6 +88,7 @@ def build_student(
     mean: torch.Tensor,
     scale: float,
     query_key_gain: float = 1.0,
+    feature_weights: Any = None,
     text_tower_of: Teacher | None = None,
 ) -> IPAClipPronunciationModelWithProjection:
     """A new tower with random weights (`torch.manual_seed`), its outputs where the teacher's are.
@@ -97,11 +98,15 @@ def build_student(
         mean: `(projection_dim,)`, the mean of the targets, which the projection's bias starts as.
         scale: standard deviation of one dimension of the targets, which the projection's weights are multiplied by.
         query_key_gain: multiplies the query and key weights of blocks that are drawn, not copied.
+        feature_weights: `(num_phoneme_features,)`, above 0, what each feature counts in the distance of two phonemes:
+            the square of an embedding's distance is a sum over features, so that columns start with their roots.
         text_tower_of: the teacher whose blocks it starts with, see `init_from_text_tower`.
     """
     student = IPAClipPronunciationModelWithProjection(config)
     student.set_phoneme_features(table)
     student.pronunciation_model.embeddings.scale_to_table()
+    if feature_weights is not None and student.pronunciation_model.embeddings.feature_projection is not None:
+        weigh_columns(student.pronunciation_model.embeddings, torch.as_tensor(feature_weights, dtype=torch.float32))
     with torch.no_grad():
         # Mean and spread of the targets need no learning: with these, outputs start in the teacher's space.
         student.pronunciation_projection.weight.mul_(scale)
@@ -113,6 +118,16 @@ def build_student(
     if text_tower_of is not None:
         init_from_text_tower(student, text_tower_of)
     return student
+
+
+@torch.no_grad()
+def weigh_columns(embeddings: nn.Module, weights: torch.Tensor) -> None:
+    """Multiplies the columns of the feature projection by the roots of weights; embeddings stay as large on average."""
+    table: Any = embeddings.phoneme_features
+    projection: Any = embeddings.feature_projection
+    scale = weights.sqrt()
+    scale *= (table.square().mean() / (table * scale).square().mean()).sqrt()
+    projection.weight.mul_(scale)
 
 
 # A block's parts, each copied whole or not at all.

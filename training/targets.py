@@ -359,11 +359,18 @@ class TargetCache:
             np.save(temporary / "keys.npy", keys)
             np.save(temporary / "targets.npy", targets)
             (temporary / "shard.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+            # On a full disk numpy may cut a file short without a word.
+            Shard.open(temporary, self.fingerprint, self.shape)
             os.rename(temporary, folder)
-        except OSError:
+        except (OSError, SpoiledShardError) as error:
             shutil.rmtree(temporary, ignore_errors=True)
             if not folder.is_dir():
-                raise
+                free = shutil.disk_usage(self.folder).free / 1e6
+                raise OSError(
+                    f"{len(keys)} of the teacher's targets cannot be written to {self.folder} ({free:,.0f} MB free): "
+                    f"{error}. What was written before stays: make room, name another cache_dir, or set "
+                    "target_precision=float16"
+                ) from error
         if folder not in self._known:
             shard = Shard.open(folder, self.fingerprint, self.shape)
             self._add(shard)

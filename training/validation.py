@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from .batches import pad
 from .evaluation_rows import HeldOutRows
+from .folder import GO_ON, saying_what_cannot_be_written
 
 BEST_FOLDER = "best"
 WEIGHTS_FILE = "student.safetensors"
@@ -98,12 +99,13 @@ def save_best(output_dir: Path, weights: dict[str, Tensor], result: dict[str, fl
     """Puts weights and result into `best/`, in place of those before. Called on the main process."""
     target, temporary = output_dir / BEST_FOLDER, output_dir / f".{BEST_FOLDER}-writing"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    save_file({key: value.contiguous() for key, value in weights.items()}, temporary / WEIGHTS_FILE)
-    text = json.dumps({"step": step, **result}, indent=2) + "\n"
-    (temporary / RESULT_FILE).write_text(text, encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(temporary, target)
+    with saying_what_cannot_be_written("the best weights", target, GO_ON):
+        temporary.mkdir()
+        save_file({key: value.contiguous() for key, value in weights.items()}, temporary / WEIGHTS_FILE)
+        text = json.dumps({"step": step, **result}, indent=2) + "\n"
+        (temporary / RESULT_FILE).write_text(text, encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(temporary, target)
 
 
 def load_best(output_dir: Path) -> tuple[dict[str, Tensor], dict[str, float]]:

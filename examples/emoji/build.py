@@ -17,6 +17,7 @@ from pathlib import Path
 
 import dataset
 import gallery
+import languages
 import torch
 import train_clip
 from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
@@ -44,21 +45,33 @@ def make_clip(clip: Path, epochs: int) -> None:
     gallery.build_gallery(emojis, pictures, clip).save(clip)
 
 
-def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
-    """Distils the pronunciation tower, with every word of the evaluation's nonsense held out."""
+def make_towers(clip: Path, english: Path, tower: Path, overrides: list[str]) -> None:
+    """Distils the pronunciation tower on English, and goes on from there with all languages.
+
+    Every word of the evaluation's nonsense is held out, in English.
+    """
     emojis, _ = dataset.load(train_clip.IMAGE_SIZE)
     names = [one.name for one in emojis]
     transcriber = get_transcriber("eng-Latn", "espeak")
     inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(names))
     queries = build_queries(names, transcriber, inventory)
     respellings = further_respellings(names, transcriber, queries, gallery.RESPELLINGS)
-    gallery.write_texts(emojis, respellings, clip / "texts.jsonl")
+    rows = gallery.english_rows(emojis, respellings)
+    gallery.write_rows(rows, clip / "texts.jsonl")
+    foreign = languages.foreign_names([one.character for one in emojis])
+    gallery.write_rows(rows + gallery.foreign_rows(emojis, foreign), clip / "texts_languages.jsonl")
     held_out = clip / "held_out.txt"
     held_out.write_text("\n".join(sorted(held_out_words(queries))) + "\n", encoding="utf-8")
-    own = [f"teacher={clip}", f"output_dir={tower}", f"data.train={clip / 'texts.jsonl'}", "data.transcriber=espeak",
-           f"augmentation.inventory={json.dumps(inventory)}", f"data.held_out={held_out}",
-           "resume=true"]  # fmt: skip
-    Distillation(DistillationArguments.from_file(HERE / "distill.yaml", [*own, *overrides])).run()
+    common = [f"teacher={clip}", "data.transcriber=espeak", f"augmentation.inventory={json.dumps(inventory)}",
+              f"data.held_out={held_out}", "resume=true", *overrides]  # fmt: skip
+    distil("distill.yaml", f"output_dir={english}", f"data.train={clip / 'texts.jsonl'}", *common)
+    distil("distill_languages.yaml", f"output_dir={tower}", f"start_from={english}",
+           f"data.train={clip / 'texts_languages.jsonl'}", *common)  # fmt: skip
+
+
+def distil(configuration: str, *overrides: str) -> None:
+    """One run; one that is finished is left as it is."""
+    Distillation(DistillationArguments.from_file(HERE / configuration, list(overrides))).run()
 
 
 def evaluate(tower: Path) -> None:
@@ -69,9 +82,14 @@ def evaluate(tower: Path) -> None:
     report = evaluate_retrieval(pictures.model, pictures.processor, embeds, names)
     metrics = json.loads((tower / "metrics.json").read_text(encoding="utf-8"))
     metrics["retrieval"] = report.to_dict()
+    metrics["languages"] = languages.evaluate_languages(
+        pictures.model, pictures.processor, embeds, [entry.character for entry in pictures.gallery.entries]
+    )
     (tower / "metrics.json").write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     card = (tower / "README.md").read_text(encoding="utf-8").partition("\n## Made of\n")[0]
-    made = (HERE / "card.md").read_text(encoding="utf-8").replace("{table}", report.to_markdown())
+    made = (HERE / "card.md").read_text(encoding="utf-8")
+    made = made.replace("{table}", report.to_markdown())
+    made = made.replace("{languages}", languages.to_markdown(metrics["languages"]))
     (tower / "README.md").write_text(f"{card}\n{made}", encoding="utf-8")
     logger.info("\n%s", report.to_markdown())
 
@@ -93,15 +111,16 @@ def install(tower: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, default=Path("runs/emoji-clip"))
+    parser.add_argument("--english", type=Path, default=Path("runs/emoji-english"), help="the tower's first part")
     parser.add_argument("--tower", type=Path, default=Path("runs/emoji-tower"))
     parser.add_argument("--epochs", type=int, default=150, help="of the CLIP")
     parser.add_argument("--install", action="store_true", help="put the result into pretrained/emoji")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of the distillation")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of both distillations")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     make_clip(args.clip, args.epochs)
     if not (args.tower / "metrics.json").exists():
-        make_tower(args.clip, args.tower, args.overrides)
+        make_towers(args.clip, args.english, args.tower, args.overrides)
     evaluate(args.tower)
     if args.install:
         install(args.tower)

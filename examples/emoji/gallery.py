@@ -11,8 +11,10 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPModel
 
 # Names are what is searched for; respellings are heard as people type, and synonyms share what is left.
-NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.25, 0.4
+NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT, FOREIGN_WEIGHT = 3.0, 0.25, 0.4, 0.5
 RESPELLINGS = 12
+
+Row = dict[str, str | float]
 
 
 @torch.no_grad()
@@ -32,16 +34,29 @@ def build_gallery(emojis: list[dataset.Emoji], pictures: np.ndarray, checkpoint:
     return Gallery(entries, embeddings)
 
 
-def write_texts(emojis: list[dataset.Emoji], respellings: list[tuple[int, str]], path: Path) -> None:
-    """All texts as rows for the distillation, each once, and respelled names, `pronounced` as they are spelled."""
+def english_rows(emojis: list[dataset.Emoji], respellings: list[tuple[int, str]]) -> list[Row]:
+    """All texts, each once, and respelled names, `pronounced` as they are spelled."""
     weights: dict[str, float] = {}
     for one in emojis:
         for text in one.texts:
             weights.setdefault(text, SYNONYM_WEIGHT)
         weights[one.name] = NAME_WEIGHT
-    rows: list[dict[str, str | float]] = [{"text": text, "weight": weight} for text, weight in weights.items()]
-    rows += [
+    rows: list[Row] = [{"text": text, "weight": weight} for text, weight in weights.items()]
+    return rows + [
         {"text": emojis[index].name, "pronounced": spelling, "weight": RESPELLING_WEIGHT}
         for index, spelling in respellings
     ]
+
+
+def foreign_rows(emojis: list[dataset.Emoji], foreign: dict[str, list[tuple[int, str]]]) -> list[Row]:
+    """What the emoji are called in other languages, which means their English name."""
+    return [
+        {"text": emojis[index].name, "pronounced": name, "language": language, "weight": FOREIGN_WEIGHT}
+        for language, names in foreign.items()
+        for index, name in names
+    ]
+
+
+def write_rows(rows: list[Row], path: Path) -> None:
+    """Rows for the distillation, one a line."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -1,15 +1,21 @@
 """What the emoji are called in other languages, and how well they are found by it.
 
+    python examples/emoji/languages.py [CHECKPOINT]
+
 Names: the PyPI package ``emoji`` (from Unicode's CLDR). Each is said in its own language and means the English name.
 """
 
+import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import emoji
 import torch
+from ipaclip import embedded_checkpoint
 from ipaclip.encoding import encode
 from ipaclip.evaluation import bootstrap_mean, ranks
+from ipaclip.search import PictureSearch
 from ipaclip.tokenization import TranscriptionError, get_transcriber, languages
 
 # The package's code → the language as the transcribers name it.
@@ -70,3 +76,16 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
         top_1 = f"{100 * row['top_1']:.1f} [{low}, {high}]"
         lines.append(f"| {row['language']} | {row['names']} | {row['said']} | {top_1} | {100 * row['top_5']:.1f} |")
     return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path, nargs="?", default=Path(embedded_checkpoint()))
+    pictures = PictureSearch.from_checkpoint(parser.parse_args().checkpoint)
+    characters = [entry.character for entry in pictures.gallery.entries]
+    embeds = torch.from_numpy(pictures.gallery.image_embeds)
+    print(to_markdown(evaluate_languages(pictures.model, pictures.processor, embeds, characters)), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,11 @@ def load_teacher(name: str) -> Teacher:
         OSError: if there is no such model.
         TeacherError: if it is of a kind that cannot teach, with a list of what can.
     """
-    if sentence_encoder.is_sentence_encoder(name):
+    try:
+        is_sentence_encoder = sentence_encoder.is_sentence_encoder(name)
+    except (OSError, ValueError) as error:
+        raise OSError(f"teacher {name}: {' '.join(str(error).split())}") from error
+    if is_sentence_encoder:
         return sentence_encoder.SentenceTeacher.load(name)
     config = _read_config(name)
     if config.model_type in clip_family.SUPPORTED or _has_text_features(config):
@@ -30,8 +34,9 @@ def load_teacher(name: str) -> Teacher:
 def _read_config(name: str) -> PreTrainedConfig:
     try:
         return AutoConfig.from_pretrained(name)
-    except ValueError as error:
-        raise TeacherError(f"teacher {name}: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError) as error:
+        kind = OSError if isinstance(error, OSError) else TeacherError
+        raise kind(f"teacher {name}: {' '.join(str(error).split())}") from error
 
 
 def _has_text_features(config: PreTrainedConfig) -> bool:

@@ -16,13 +16,13 @@ def resample_tokens(states: Tensor, mask: Tensor, length: int) -> Tensor:
         `(batch, length, width)`.
 
     Raises:
-        ValueError: if `length` is below 2, or a row has no token.
+        ValueError: if `length` is below 2, or, on a CPU, a row has no token.
     """
     if length < 2:
         raise ValueError(f"token states are resampled to at least 2 positions, got {length}")
     mask = mask.long()
     count, first = mask.sum(1), mask.argmax(1)
-    if not bool((count > 0).all()):
+    if mask.device.type == "cpu" and not bool((count > 0).all()):  # an accelerator would have to wait
         raise ValueError(f"row {int((count == 0).int().argmax())} has no token")
     steps = torch.arange(length, device=states.device) / (length - 1)
     place = steps[None, :] * (count - 1)[:, None]  # (batch, length)

@@ -1,0 +1,94 @@
+"""Where training starts when it does not start from random weights: the pronunciation tower of a finished model."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ipaclip import IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from ipaclip.tokenization import IPATokenizer
+
+from .arguments import ArgumentsError
+
+# What decides the shapes of weights or what is computed with them, and how the configuration calls it.
+ASKED_FOR = {
+    name: f"student.{name}"
+    for name in (
+        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings",
+        "pooling", "hidden_act", "feature_set", "learned_residual",
+    )
+}  # fmt: skip
+OTHERS = ("vocab_size", "num_phoneme_features", "projection_dim", "projection_bias", "pre_layer_norm", "layer_norm_eps")
+# Of a tower saved in half precision. Features are no finer than this.
+TABLE_TOLERANCE = 1e-2
+TOKENIZER_FOLDER = "pronunciation_tokenizer"
+
+
+@dataclass(frozen=True)
+class Start:
+    """A finished tower, float32, and what it was saved with."""
+
+    name: str
+    tower: IPAClipPronunciationModelWithProjection
+    tokenizer: IPATokenizer
+
+    @classmethod
+    def load(cls, name: str) -> "Start":
+        """Loads the tower of an IPA-CLIP, or one that was saved alone, by directory or Hub name.
+
+        Raises:
+            ArgumentsError: if there is none, or it cannot be read.
+        """
+        if Path(name).exists() and not (Path(name) / "config.json").is_file():
+            raise ArgumentsError(f"start_from: {name} holds no finished model (no config.json)")
+        try:
+            tower = IPAClipPronunciationModelWithProjection.from_pretrained(name, dtype=torch.float32)
+            inner = (Path(name) / TOKENIZER_FOLDER).is_dir() or not (Path(name) / "tokenizer.json").is_file()
+            tokenizer = IPATokenizer.from_pretrained(name, **({"subfolder": TOKENIZER_FOLDER} if inner else {}))
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ArgumentsError(
+                f"start_from: {name} is no finished IPA-CLIP or pronunciation tower: {reason}"
+            ) from error
+        return cls(name, tower, tokenizer)
+
+    def check(self, config: IPAClipPronunciationConfig, table: Any, tokenizer: IPATokenizer) -> None:
+        """Raises `ArgumentsError`, with all that differs, if the run's tower is another than this one."""
+        found = self.tower.config
+        differs = {
+            name: (getattr(found, name), getattr(config, name))
+            for name in (*ASKED_FOR, *OTHERS) if getattr(found, name) != getattr(config, name)
+        }  # fmt: skip
+        if differs:
+            what = "; ".join(f"{name} is {theirs} there, {ours} here" for name, (theirs, ours) in differs.items())
+            keys = [f"{ASKED_FOR[name]}={theirs}" for name, (theirs, _) in differs.items() if name in ASKED_FOR]
+            advice = f": set {' '.join(keys)}" if len(keys) == len(differs) else ""
+            raise ArgumentsError(f"start_from: the tower of {self.name} does not fit this run: {what}{advice}")
+        if self.tokenizer.get_vocab() != tokenizer.get_vocab():
+            raise ArgumentsError(f"start_from: {self.name} has another vocabulary of phonemes than this run")
+        theirs = self.tower.pronunciation_model.embeddings.phoneme_features
+        ours = torch.as_tensor(table, dtype=torch.float32)
+        if theirs is not None and not torch.allclose(theirs, ours, rtol=0, atol=TABLE_TOLERANCE):
+            row = int((theirs - ours).abs().amax(1).argmax())
+            raise ArgumentsError(
+                f"start_from: {self.name} has another feature table than this version of ipaclip makes (as for "
+                f"{tokenizer.convert_ids_to_tokens(row)!r})"
+            )
+
+    def fingerprint(self) -> str:
+        """A hash of its weights."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, value in sorted(self.tower.state_dict().items()):
+            digest.update(f"{name} {tuple(value.shape)}".encode())
+            digest.update(value.contiguous().numpy().data)
+        return digest.hexdigest()
+
+    @torch.no_grad()
+    def give_to(self, tower: IPAClipPronunciationModelWithProjection) -> None:
+        """Copies the weights into a tower that `check` has found to fit; its feature table stays its own."""
+        table = "pronunciation_model.embeddings.phoneme_features"
+        weights = {name: value for name, value in self.tower.state_dict().items() if name != table}
+        missing, unexpected = tower.load_state_dict(weights, strict=False)
+        if unexpected or set(missing) - {table}:
+            raise ArgumentsError(f"start_from: the weights of {self.name} do not fit: {missing}, {unexpected}")
