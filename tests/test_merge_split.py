@@ -9,6 +9,7 @@ import torch
 from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
 from ipaclip.conversion_scripts import merge, split
+from ipaclip.training.phonetic import add_phonetic_projection
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTextEncoding, AutoTokenizer, CLIPImageProcessor, CLIPModel, CLIPProcessor
 
@@ -28,6 +29,16 @@ def other_clip(directory: Path, projection_dim: int = 16) -> Path:
     images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     CLIPProcessor(images, tokenizer).save_pretrained(directory)
     return directory
+
+
+def test_the_output_for_sound_alone_goes_with_the_tower(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model = IPAClipModel.from_pretrained(tiny_checkpoint)
+    add_phonetic_projection(model, 8, seed=3)
+    shutil.copytree(tiny_checkpoint, tmp_path / "whole")
+    model.save_pretrained(tmp_path / "whole")
+    split(tmp_path / "whole", tmp_path / "parts")
+    merge(tmp_path / "parts" / "pronunciation", tmp_path / "parts" / "clip", tmp_path / "again")
+    assert same_files(tmp_path / "whole", tmp_path / "again")
 
 
 def test_split_and_merged_it_is_the_same_again(tiny_checkpoint: Path, tmp_path: Path) -> None:

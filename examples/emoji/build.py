@@ -20,6 +20,7 @@ import gallery
 import languages
 import torch
 import train_clip
+from ipaclip.cli.phonetic import fit_phonetic
 from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
 from ipaclip.search import PictureSearch
 from ipaclip.tokenization import get_transcriber
@@ -45,11 +46,13 @@ def make_clip(clip: Path, epochs: int) -> None:
     gallery.build_gallery(emojis, pictures, clip).save(clip)
 
 
-def make_towers(clip: Path, english: Path, tower: Path, overrides: list[str]) -> None:
-    """Distils the pronunciation tower on English, and goes on from there with all languages.
+def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
+    """Distils the pronunciation tower on English, goes on from there with all languages, and once more; then its output
+    for sound alone is fitted. What comes before the last lies beside it, under its name and a number.
 
     Every word of the evaluation's nonsense is held out, in English.
     """
+    english, first, last = (tower.with_name(f"{tower.name}-{part}") for part in (1, 2, 3))
     emojis, _ = dataset.load(train_clip.IMAGE_SIZE)
     names = [one.name for one in emojis]
     transcriber = get_transcriber("eng-Latn", "espeak")
@@ -65,8 +68,11 @@ def make_towers(clip: Path, english: Path, tower: Path, overrides: list[str]) ->
     common = [f"teacher={clip}", "data.transcriber=espeak", f"augmentation.inventory={json.dumps(inventory)}",
               f"data.held_out={held_out}", "resume=true", *overrides]  # fmt: skip
     distil("distill.yaml", f"output_dir={english}", f"data.train={clip / 'texts.jsonl'}", *common)
-    distil("distill_languages.yaml", f"output_dir={tower}", f"start_from={english}",
-           f"data.train={clip / 'texts_languages.jsonl'}", *common)  # fmt: skip
+    common.append(f"data.train={clip / 'texts_languages.jsonl'}")
+    distil("distill_languages.yaml", f"output_dir={first}", f"start_from={english}", *common)
+    again = ["loop.steps=14000", "loop.learning_rate=3.0e-4"]
+    distil("distill_languages.yaml", f"output_dir={last}", f"start_from={first}", *again, *common)
+    fit_phonetic(str(last), tower)
 
 
 def distil(configuration: str, *overrides: str) -> None:
@@ -111,16 +117,15 @@ def install(tower: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, default=Path("runs/emoji-clip"))
-    parser.add_argument("--english", type=Path, default=Path("runs/emoji-english"), help="the tower's first part")
     parser.add_argument("--tower", type=Path, default=Path("runs/emoji-tower"))
     parser.add_argument("--epochs", type=int, default=150, help="of the CLIP")
     parser.add_argument("--install", action="store_true", help="put the result into pretrained/emoji")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of both distillations")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of the distillations")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     make_clip(args.clip, args.epochs)
     if not (args.tower / "metrics.json").exists():
-        make_towers(args.clip, args.english, args.tower, args.overrides)
+        make_tower(args.clip, args.tower, args.overrides)
     evaluate(args.tower)
     if args.install:
         install(args.tower)
