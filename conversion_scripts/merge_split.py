@@ -66,7 +66,7 @@ def merge(tower: str | Path, clip: str | Path, output: str | Path) -> float:
     model = IPAClipModel.from_clip(source, pronunciation_config=part.model.config)
     model.pronunciation_model.load_state_dict(part.model.pronunciation_model.state_dict())
     model.pronunciation_projection.load_state_dict(part.model.pronunciation_projection.state_dict())
-    if part.model.phonetic_projection is not None:
+    if model.phonetic_projection is not None and part.model.phonetic_projection is not None:
         model.phonetic_projection.load_state_dict(part.model.phonetic_projection.state_dict())
     images, tokenizer = load_clip_processor(clip, source)
     processor = IPAClipProcessor(
