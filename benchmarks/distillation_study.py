@@ -124,6 +124,12 @@ def finished(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+def spread(values: list[float], digits: int) -> str:
+    """Mean ± standard deviation; of one value, that value."""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values):.{digits}f}"
+
+
 def table(results: list[dict[str, Any]]) -> str:
     """Markdown: mean ± standard deviation over seeds of top-1 in percent, and of Spearman's rho."""
     lines = [
@@ -133,9 +139,7 @@ def table(results: list[dict[str, Any]]) -> str:
     for variant in dict.fromkeys(result["variant"] for result in results):
         own = [result for result in results if result["variant"] == variant]
         columns = [[100 * one["top_1"][kind] for one in own] for kind in KINDS] + [[100 * one["typed"] for one in own]]
-        cells = [f"{np.mean(values):.1f} ± {np.std(values):.1f}" for values in columns]
-        rho = [one["rho"] for one in own]
-        cells.append(f"{np.mean(rho):.3f} ± {np.std(rho):.3f}")
+        cells = [spread(values, 1) for values in columns] + [spread([one["rho"] for one in own], 3)]
         lines.append(f"| {variant} | {len(own)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
