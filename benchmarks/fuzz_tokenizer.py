@@ -158,9 +158,6 @@ def fuzz_with_hypothesis(seconds: float, seed: int) -> int:
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
 
-    # Each cut text is a warning.
-    logging.getLogger("ipaclip").setLevel(logging.ERROR)
-
     started, executions = time.monotonic(), 0
     failures: dict[str, str] = {}
     strategy = texts()
@@ -236,6 +233,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two seconds")
     arguments = parser.parse_args()
     seconds = 2.0 if arguments.quick else arguments.minutes * 60
+    logging.getLogger("ipaclip").setLevel(logging.ERROR)  # each cut text is a warning
     print(f"{machine()}; {versions('ipaclip', 'tokenizers', 'hypothesis', 'atheris')}", flush=True)
     if arguments.engine == "atheris":
         fuzz_with_atheris(seconds, arguments.seed)
