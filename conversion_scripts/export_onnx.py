@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 
+from .load_clip import require_directory_or_name
 from .new_directory import new_directory
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def export_onnx(
     if unknown := [tower for tower in towers if tower not in TOWERS]:
         raise ValueError(f"There is no tower {unknown[0]!r}: choose from {', '.join(TOWERS)}.")
     _require_packages()
+    require_directory_or_name(checkpoint)
     with new_directory(output) as directory:
         model = IPAClipModel.from_pretrained(checkpoint, dtype=torch.float32).eval()
         processor = IPAClipProcessor.from_pretrained(checkpoint)

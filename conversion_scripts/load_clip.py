@@ -20,6 +20,7 @@ def load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
         OSError: if there is no such CLIP, or a weight file is corrupt.
         ValueError: if it is another model, or weights are missing.
     """
+    require_directory_or_name(name_or_path)
     try:
         clip, loading_info = CLIPModel.from_pretrained(name_or_path, output_loading_info=True, **kwargs)
     except SafetensorError as error:
@@ -39,6 +40,13 @@ def load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
     if missing := sorted(loading_info["missing_keys"]):
         raise ValueError(f"{name_or_path} is no whole CLIP: it lacks {len(missing)} weights (as {missing[0]}).")
     return clip.eval()
+
+
+def require_directory_or_name(name_or_path: str | os.PathLike) -> None:
+    """Raises FileNotFoundError for a path to nothing, before it is taken for a name on the Hub."""
+    path = Path(name_or_path)
+    if not path.exists() and (path.is_absolute() or str(name_or_path).startswith((".", "~")) or len(path.parts) > 2):
+        raise FileNotFoundError(f"There is no directory {name_or_path}: give a checkpoint's directory or its Hub name.")
 
 
 def load_clip_processor(name_or_path: str | os.PathLike, clip: CLIPModel) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWit
 from ipaclip.tokenization import phoneme_feature_table
 from transformers import AutoTokenizer, CLIPProcessor, PreTrainedConfig
 
-from .load_clip import load_clip, load_clip_processor, require_same_clip
+from .load_clip import load_clip, load_clip_processor, require_directory_or_name, require_same_clip
 from .new_directory import new_directory
 
 METRICS_FILE = "metrics.json"
@@ -119,6 +119,7 @@ def load_tower(name_or_path: str | Path) -> Tower:
         OSError: if it is missing or corrupt.
         ValueError: if there is no complete tower, or its tokenizer's vocabulary does not match its feature table.
     """
+    require_directory_or_name(name_or_path)
     values = PreTrainedConfig.get_config_dict(name_or_path)[0]
     # The dtype of the file is in the outer configuration alone.
     dtype = values.get("dtype") or "auto"

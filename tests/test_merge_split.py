@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
-from ipaclip.conversion_scripts import merge, split
+from ipaclip.conversion_scripts import convert_clip_to_ipaclip, merge, split
 from ipaclip.training.phonetic import add_phonetic_projection
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTextEncoding, AutoTokenizer, CLIPImageProcessor, CLIPModel, CLIPProcessor
@@ -29,6 +29,15 @@ def other_clip(directory: Path, projection_dim: int = 16) -> Path:
     images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     CLIPProcessor(images, tokenizer).save_pretrained(directory)
     return directory
+
+
+@pytest.mark.parametrize("name", ["/nowhere/clip", "./nowhere", "runs/a/b/c"])
+def test_a_path_to_nothing_is_not_asked_for_on_the_hub(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"There is no directory {name}: give a checkpoint's directory"):
+        convert_clip_to_ipaclip(name, tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=f"There is no directory {name}"):
+        split(name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_output_for_sound_alone_goes_with_the_tower(tiny_checkpoint: Path, tmp_path: Path) -> None:
