@@ -60,6 +60,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "embedding_rate 1": {"loop.embedding_rate": 1.0},
     "learned, embedding_rate 1": {"student.feature_set": "learned", "loop.embedding_rate": 1.0},
     "features unweighted": {"student.weigh_features": False},
+    "features unweighted, embedding_rate 1": {"student.weigh_features": False, "loop.embedding_rate": 1.0},
     "panphon and a learned residual": {"student.learned_residual": True},
     "base": BASE,
     "base, from the text tower": {**BASE, "student.init_from_text_tower": True},

@@ -306,7 +306,7 @@ def run_nonsense(checkpoint: Checkpoint, options: Options) -> SuiteResult:
     for row in further.rows:
         for column, placing in row.placings.items():
             result.values[f"{row.kind}, {_COLUMN_NAMES[column]}: top-1"] = placing.recall[1]
-    _add_sound_alone(result, further)
+    _add_neighbourhood(result, further)
     result.notes.extend(
         f"{row.kind}: {row.unswapped} of {row.words} words left as they are (every swap gives a real word), "
         f"{row.heard_real} heard as real words when typed."
@@ -332,7 +332,7 @@ def _kinds_table(rows: Sequence[RetrievalRow]) -> Table:
     )
 
 
-def _add_sound_alone(result: SuiteResult, report: NonsenseReport) -> None:
+def _add_neighbourhood(result: SuiteResult, report: NonsenseReport) -> None:
     near = report.neighbourhood
     distances = {_COLUMN_NAMES[column]: interval for column, interval in near.distance.items()}
     distances |= {"names drawn blindly": near.random, "names nearest in sound": near.best}

@@ -67,11 +67,15 @@ def test_without_it_nothing_changes(configuration):
 
 def test_targets_are_computed_once(configuration, monkeypatch):
     options = {"objective": TOKENS, "loop": {"steps": 1}}
-    Distillation(configuration("one", **options)).run()
     from ipaclip.training.teachers.clip_family import ClipTeacher
 
-    monkeypatch.setattr(ClipTeacher, "embed_tokens", lambda *_: pytest.fail("computed again"))
+    asked, embed = [], ClipTeacher.embed_tokens
+    monkeypatch.setattr(ClipTeacher, "embed_tokens", lambda self, *texts: asked.append(texts) or embed(self, *texts))
+    Distillation(configuration("one", **options)).run()
+    once = len(asked)
     Distillation(configuration("two", **options)).run()
+    assert once > 0
+    assert len(asked) == once
 
 
 def test_it_goes_on_bit_for_bit_with_mean_and_best_weights(configuration):
