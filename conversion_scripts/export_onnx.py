@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
+from ipaclip.checkpoint_path import require_directory_or_name
 
-from .load_clip import require_directory_or_name
 from .new_directory import new_directory
 
 logger = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel
+from ipaclip.checkpoint_path import require_directory_or_name
 from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
@@ -40,13 +41,6 @@ def load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
     if missing := sorted(loading_info["missing_keys"]):
         raise ValueError(f"{name_or_path} is no whole CLIP: it lacks {len(missing)} weights (as {missing[0]}).")
     return clip.eval()
-
-
-def require_directory_or_name(name_or_path: str | os.PathLike) -> None:
-    """Raises FileNotFoundError for a path to nothing, before it is taken for a name on the Hub."""
-    path = Path(name_or_path)
-    if not path.exists() and (path.is_absolute() or str(name_or_path).startswith((".", "~")) or len(path.parts) > 2):
-        raise FileNotFoundError(f"There is no directory {name_or_path}: give a checkpoint's directory or its Hub name.")
 
 
 def load_clip_processor(name_or_path: str | os.PathLike, clip: CLIPModel) -> tuple[Any, Any]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
+from ipaclip.checkpoint_path import require_directory_or_name
 from ipaclip.tokenization import phoneme_feature_table
 from transformers import AutoTokenizer, CLIPProcessor, PreTrainedConfig
 
-from .load_clip import load_clip, load_clip_processor, require_directory_or_name, require_same_clip
+from .load_clip import load_clip, load_clip_processor, require_same_clip
 from .new_directory import new_directory
 
 METRICS_FILE = "metrics.json"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from ipaclip.checkpoint_path import require_directory_or_name
+
 from .gallery import Gallery, Hit
 
 if TYPE_CHECKING:
@@ -27,8 +29,7 @@ def local_checkpoint(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
-    if path.is_absolute() or str(name).startswith((".", "~")) or path.exists() or len(path.parts) > 2:
-        raise FileNotFoundError(f"There is no directory {name}: give a checkpoint's directory or its name on the Hub.")
+    require_directory_or_name(name)
     from huggingface_hub import snapshot_download
 
     try:
