@@ -190,9 +190,13 @@ class _Pronouncer:
             words = self._say(chain.from_iterable(new.values()))
             for chunk, parts in new.items():
                 answers = [self._weak.get(word) or words[word] for word in parts]
-                refused = next((answer for answer in answers if isinstance(answer, Refusal)), None)
-                said[chunk] = " ".join(map(str, answers)) if refused is None else refused
-                self._chunks.put(chunk, said[chunk])
+                if len(answers) == 1:
+                    answer = answers[0]
+                else:
+                    refused = next((answer for answer in answers if isinstance(answer, Refusal)), None)
+                    answer = " ".join(map(str, answers)) if refused is None else refused
+                said[chunk] = answer
+                self._chunks.put(chunk, answer)
         return said
 
     def _say(self, words: Iterable[str]) -> dict[str, str | Refusal]:
@@ -209,9 +213,9 @@ class _Pronouncer:
                 answer = Refusal(f"{letters}: not of the script {self._script}")
                 self._words.put(word, answer)
             said[word] = answer
-        for word, heard in zip(new, self.engine.pronounce(new) if new else (), strict=True):
-            said[word] = heard if isinstance(heard, Refusal) else _checked(heard)
-            self._words.put(word, said[word])
+        for word, answer in zip(new, _checked(self.engine.pronounce(new) if new else []), strict=True):
+            said[word] = answer
+            self._words.put(word, answer)
         return said
 
     def _report(self, chunks: Iterable[str]) -> None:
@@ -224,7 +228,15 @@ class _Pronouncer:
             )
 
 
-def _checked(ipa: str) -> str | Refusal:
+def _checked(answers: list[str | Refusal]) -> list[str | Refusal]:
+    """An engine's answers, those that are no IPA refused."""
+    heard = [answer for answer in answers if isinstance(answer, str)]
+    if all(heard) and is_ipa(" ".join(heard)):
+        return answers
+    return [_checked_word(answer) if isinstance(answer, str) else answer for answer in answers]
+
+
+def _checked_word(ipa: str) -> str | Refusal:
     if not ipa:
         return Refusal("it has no sound")
     return ipa if is_ipa(ipa) else Refusal(f"the answer {ipa!r} is not all IPA")

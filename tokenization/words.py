@@ -81,6 +81,8 @@ _NOT_IN_NUMBER = re.compile(r"(?<!\d)[.,]|[.,](?!\d)")
 
 def split_words(text: str) -> list[str]:
     """The words of a text, in NFC, without punctuation, symbols and emoji."""
+    if text.isalpha() and unicodedata.is_normalized("NFC", text):
+        return [text]  # what follows would find the same, and most chunks of a text are like this
     spaced = unicodedata.normalize("NFC", text).translate(_SEPARATORS)
     if "." in spaced or "," in spaced:
         spaced = _NOT_IN_NUMBER.sub(" ", spaced)
@@ -90,11 +92,14 @@ def split_words(text: str) -> list[str]:
 
 def unspoken(text: str) -> list[str]:
     """The signs of a text that stand for words and are not pronounced, symbols and emoji; each once, in their order."""
-    return list(dict.fromkeys(sign for sign in text if not sign.isalnum() and _is_symbol(sign)))
+    return [sign for sign in dict.fromkeys(text) if not sign.isalnum() and _is_symbol(sign)]
 
 
 def _is_symbol(sign: str) -> bool:
     return unicodedata.category(sign)[0] == "S" or sign in _SPOKEN_PUNCTUATION
+
+
+_READABLE: dict[str, set[str]] = {script: set() for script in _SCRIPT_NAMES}  # what was found to be of the script
 
 
 @lru_cache(maxsize=65536)
@@ -108,6 +113,9 @@ def _is_written_in(sign: str, script: str) -> bool:
 
 def unreadable_letters(word: str, script: str) -> list[str]:
     """The letters of the word that are not of the script (ISO 15924); an unlisted script accepts every letter."""
-    if script not in _SCRIPT_NAMES:
+    readable = _READABLE.get(script)
+    if readable is None or readable.issuperset(word):
         return []
-    return list(dict.fromkeys(sign for sign in word if not _is_written_in(sign, script)))
+    unreadable = [sign for sign in dict.fromkeys(word) if not _is_written_in(sign, script)]
+    readable.update(set(word).difference(unreadable))
+    return unreadable

@@ -47,12 +47,12 @@ def make_clip(clip: Path, epochs: int) -> None:
 
 
 def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
-    """Distils the pronunciation tower on English, goes on from there with all languages, and once more; then its output
-    for sound alone is fitted. What comes before the last lies beside it, under its name and a number.
+    """Distils the pronunciation tower on English, goes on from there with all languages; then its output for sound
+    alone is fitted. What comes before the last lies beside it, under its name and a word.
 
     Every word of the evaluation's nonsense is held out, in English.
     """
-    english, first, last = (tower.with_name(f"{tower.name}-{part}") for part in (1, 2, 3))
+    english, all_languages = (tower.with_name(f"{tower.name}-{part}") for part in ("english", "languages"))
     emojis, _ = dataset.load(train_clip.IMAGE_SIZE)
     names = [one.name for one in emojis]
     transcriber = get_transcriber("eng-Latn", "espeak")
@@ -68,11 +68,9 @@ def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
     common = [f"teacher={clip}", "data.transcriber=espeak", f"augmentation.inventory={json.dumps(inventory)}",
               f"data.held_out={held_out}", "resume=true", *overrides]  # fmt: skip
     distil("distill.yaml", f"output_dir={english}", f"data.train={clip / 'texts.jsonl'}", *common)
-    common.append(f"data.train={clip / 'texts_languages.jsonl'}")
-    distil("distill_languages.yaml", f"output_dir={first}", f"start_from={english}", *common)
-    again = ["loop.steps=14000", "loop.learning_rate=3.0e-4"]
-    distil("distill_languages.yaml", f"output_dir={last}", f"start_from={first}", *again, *common)
-    fit_phonetic(str(last), tower)
+    further = [f"data.train={clip / 'texts_languages.jsonl'}", f"start_from={english}"]
+    distil("distill_languages.yaml", f"output_dir={all_languages}", *further, *common)
+    fit_phonetic(str(all_languages), tower)
 
 
 def distil(configuration: str, *overrides: str) -> None:
