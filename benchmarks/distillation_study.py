@@ -58,6 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "with relational term": {"objective.relational": 1.0},
     "query_key_gain 1": {"student.query_key_gain": 1.0},
     "embedding_rate 1": {"loop.embedding_rate": 1.0},
+    "embedding_rate 0.01": {"loop.embedding_rate": 0.01},
     "learned, embedding_rate 1": {"student.feature_set": "learned", "loop.embedding_rate": 1.0},
     "features unweighted": {"student.weigh_features": False},
     "features unweighted, embedding_rate 1": {"student.weigh_features": False, "loop.embedding_rate": 1.0},

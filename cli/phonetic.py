@@ -26,7 +26,7 @@ def fit_phonetic(
     ] = None,
     ipa: Annotated[bool, typer.Option("--ipa", help="The words of --words are IPA.")] = False,
     phonetic_dim: Annotated[int, typer.Option(help="Width of the output.")] = 384,
-    steps: Annotated[int, typer.Option(help="Batches to train on.")] = 2000,
+    steps: Annotated[int, typer.Option(help="Batches to train on.")] = 4000,
     seed: Annotated[int, typer.Option(help="Of the weights and the words drawn.")] = 0,
 ) -> None:
     """Give a checkpoint an output for sound alone (get_phonetic_features); all else in it stays as it is."""

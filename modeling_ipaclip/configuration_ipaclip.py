@@ -109,7 +109,7 @@ class IPAClipPronunciationConfig(PreTrainedConfig):
     pre_layer_norm: bool = True
     pooling: str = "mean"
     phonetic_dim: int = 0
-    phonetic_bottleneck: int = 40
+    phonetic_bottleneck: int = 48
 
     pad_token_id: int = 0
     unk_token_id: int = 1

@@ -30,6 +30,8 @@ logger = logging.get_logger(__name__)
 
 # CLIP's standard deviation of token and position embeddings, which the projected features are scaled to.
 EMBEDDING_STD = 0.02
+# In how many waves the output for sound alone says where in its word a token stands, and how much that counts at first.
+PLACE_WAVES, PLACE_STD = 4, 0.1
 # A residual beside features starts an order of magnitude below them, so that phonetics decides at first.
 RESIDUAL_STD = 0.1 * EMBEDDING_STD
 
@@ -203,24 +205,40 @@ class IPAClipPhoneticProjection(nn.Module):
     """
     How a word sounds, without meaning: phoneme embeddings, before the encoder, to one vector.
 
-    Each token is described together with its two neighbours, and a word is the sum of its tokens, so that a vector is
-    about as long as its word has sounds.
+    Each token is described together with two neighbours on either side and by where in the word it stands, and a word
+    is the sum of its tokens, so that a vector is about as long as its word has sounds.
     """
 
     def __init__(self, config: IPAClipPronunciationConfig) -> None:
         super().__init__()
+        narrow = config.phonetic_bottleneck
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.narrow = nn.Linear(config.hidden_size, config.phonetic_bottleneck)
-        self.context = nn.Conv1d(config.phonetic_bottleneck, config.phonetic_dim, kernel_size=3, padding=1)
+        self.narrow = nn.Linear(config.hidden_size, narrow)
+        self.neighbours = nn.Conv1d(narrow, 2 * narrow, kernel_size=3, padding=1)
+        self.context = nn.Conv1d(2 * narrow, config.phonetic_dim, kernel_size=3, padding=1)
         # What a token adds before it says anything: without it, all words would share one large direction.
         self.offset = nn.Parameter(torch.zeros(config.phonetic_dim))
+        self.place = nn.Linear(2 * PLACE_WAVES, config.phonetic_dim)
 
     def forward(self, embeddings: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """`(batch, length, hidden_size)` and `(batch, length)` to `(batch, length, phonetic_dim)`, 0 at padding."""
-        counts = (attention_mask != 0).unsqueeze(-1).to(embeddings.dtype)
+        mask = (attention_mask != 0).to(embeddings.dtype)
+        counts = mask.unsqueeze(-1)
         states = nn.functional.gelu(self.narrow(self.layer_norm(embeddings))) * counts
+        states = nn.functional.gelu(self.neighbours(states.transpose(1, 2)).transpose(1, 2)) * counts
         states = nn.functional.gelu(self.context(states.transpose(1, 2)).transpose(1, 2))
-        return (states - self.offset) * counts
+        return (states - self.offset) * self.place(_waves(mask)) * counts
+
+
+def _waves(mask: torch.Tensor) -> torch.Tensor:
+    """
+    Where a token stands between the first (0) and the last (1) of its row, as cosines and sines of 1, 2, … half turns:
+    `(batch, length)` to `(batch, length, 2 * PLACE_WAVES)`.
+    """
+    count = mask.float().cumsum(dim=1)
+    place = (count - 1) / (count[:, -1:] - 1).clamp(min=1)
+    turns = place.unsqueeze(-1) * (math.pi * torch.arange(1, PLACE_WAVES + 1, device=mask.device))
+    return torch.cat([turns.cos(), turns.sin()], dim=-1).to(mask.dtype)
 
 
 class IPAClipPreTrainedModel(CLIPPreTrainedModel):
@@ -252,9 +270,13 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
                 init.constant_(module.phoneme_features, math.nan)
         elif isinstance(module, IPAClipPhoneticProjection):
             init.normal_(module.narrow.weight, std=module.narrow.in_features**-0.5 * factor)
-            init.normal_(module.context.weight, std=(3 * module.context.in_channels) ** -0.5 * factor)
+            init.normal_(module.place.weight, std=PLACE_STD * factor)
+            # At first a token says the same wherever it stands.
+            init.ones_(module.place.bias)
             init.zeros_(module.narrow.bias)
-            init.zeros_(module.context.bias)
+            for layer in (module.neighbours, module.context):
+                init.normal_(layer.weight, std=(3 * layer.in_channels) ** -0.5 * factor)
+                init.zeros_(layer.bias)
             init.zeros_(module.offset)
         elif module is getattr(self, "pronunciation_projection", None):
             init.normal_(module.weight, std=module.in_features**-0.5 * factor)

@@ -40,8 +40,8 @@ def test_padding_changes_nothing(model):
     torch.testing.assert_close(sound(model, ids), sound(model, ids, mask))
 
 
-def test_a_token_is_heard_with_its_neighbours_alone(model):
-    """Ids 7 8 9 10 11 between the ends: a change of the last one reaches as far as the one before it."""
+def test_a_token_is_heard_with_two_neighbours_on_either_side(model):
+    """Ids 7 8 9 10 11 between the ends: a change of the last one reaches as far as two before it."""
     ids, _ = pronunciation_ids()
     changed = ids[1:].clone()
     changed[0, 5] = 12
@@ -50,7 +50,18 @@ def test_a_token_is_heard_with_its_neighbours_alone(model):
             model.get_phonetic_features(pronunciation_input_ids=one).last_hidden_state[0] for one in (ids[1:], changed)
         )
     differs = (first - second).abs().amax(dim=-1) > 1e-6
-    assert differs.tolist() == [False, False, False, False, True, True, True]
+    assert differs.tolist() == [False, False, False, True, True, True, True]
+
+
+def test_where_in_the_word_a_token_stands_counts_relative_to_its_length(model):
+    """Without position embeddings, the middle tokens of nine and of eleven are described alike, the others are not."""
+    with torch.no_grad():
+        model.pronunciation_model.embeddings.position_embedding.weight.zero_()
+        states = model.get_phonetic_features(pronunciation_input_ids=torch.full((1, 9), 7)).last_hidden_state[0]
+        longer = model.get_phonetic_features(pronunciation_input_ids=torch.full((1, 11), 7)).last_hidden_state[0]
+    torch.testing.assert_close(states[4], longer[5])
+    assert (states[3] - states[4]).abs().amax() > 1e-4
+    assert (states[3] - longer[4]).abs().amax() > 1e-4
 
 
 def test_the_encoder_has_no_say(model):

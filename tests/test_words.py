@@ -87,3 +87,10 @@ def test_unspoken(text: str, signs: list[str]) -> None:
 )
 def test_letters_of_another_script(word: str, script: str, letters: list[str]) -> None:
     assert unreadable_letters(word, script) == letters
+
+
+def test_what_was_readable_before_makes_no_other_letter_so() -> None:
+    assert unreadable_letters("кот", "Latn") == ["к", "о", "т"]
+    assert unreadable_letters("cat", "Latn") == []
+    assert unreadable_letters("cкaоt", "Latn") == ["к", "о"]
+    assert unreadable_letters("cat", "Cyrl") == ["c", "a", "t"]

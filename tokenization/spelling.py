@@ -167,6 +167,7 @@ SIGNS: tuple[Spelling, ...] = (
     Spelling(f"t(?={TIE}ʂ)", "ʈ", "both halves of a retroflex affricate are retroflex", True),
     Spelling(f"d(?={TIE}ʐ)", "ɖ", "both halves of a retroflex affricate are retroflex", True),
     *_each("s\u030c z\u030c c\u030c j\u030c", "ʃ ʒ t͡ʃ d͡ʒ", "Americanist"),
+    Spelling("c\u0334\u0327", "c\u0327ˠ", "velarized: Unicode's order puts the tilde between c and its cedilla"),
     # What stands for a sign in one place only.
     Spelling(f"(?<![^ .]),(?=[{_LETTERS}])", "ˌ", "ASCII for secondary stress: a comma before a syllable", True),
     Spelling(f"(?<!!)!(?=[{_LETTERS}])", "ǃ", "ASCII for the click: an exclamation mark before a letter", True),

@@ -30,9 +30,9 @@ from ipaclip.tokenization.segments import TONES, segment_features
 from torch import nn
 from tqdm.auto import tqdm
 
-PHONETIC_DIM, BOTTLENECK = 384, 40
-# A phoneme that is not shared brings runs of about 5 with it, and so adds about 1.5 to the square of the distance.
-RUNS = 0.3
+PHONETIC_DIM, BOTTLENECK = 384, 48
+# A phoneme that is not shared brings runs of about 5 with it, and so adds about 2 to the square of the distance.
+RUNS = 0.4
 _LONGEST_RUN = 3
 _VOWELS_COUNT = 2.0
 # Edits of the variants of one word: from nearly the same to nearly another.
@@ -42,7 +42,7 @@ _NEAREST = 4
 _LONGEST_WORD = 20
 _FOREIGN = 0.25
 # People are asked about words that are more or less alike: of the many unrelated ones, each counts little.
-_UNRELATED_WEIGHT = 0.06
+_UNRELATED_COSINE, _UNRELATED_DISTANCE = 0.06, 0.3
 _COSINE_WEIGHT = 10.0
 # Words whose mean is the origin.
 _REFERENCE = 64
@@ -208,9 +208,9 @@ def fit_phonetic_projection(
     tokenizer: Any,
     words: Sequence[str],
     *,
-    steps: int = 2000,
+    steps: int = 4000,
     groups: int = 12,
-    learning_rate: float = 3e-3,
+    learning_rate: float = 8e-3,
     runs: float = RUNS,
     seed: int = 0,
     show_progress: bool = False,
@@ -304,17 +304,22 @@ def _loss(vectors: torch.Tensor, squares: torch.Tensor, spread: float) -> torch.
     """
     squares, mean = squares[:, : len(vectors)], squares[:, len(vectors) :].mean(dim=1)
     group = torch.arange(len(vectors), device=vectors.device) // _GROUP
-    weight = torch.where(group[:, None] == group[None], 1.0, _UNRELATED_WEIGHT).fill_diagonal_(0)
-    weight = weight / weight.sum()
+    alike = group[:, None] == group[None]
     distance = squares.clamp(min=0).sqrt()
     # Products of vectors that lie so far apart, seen from the mean of the words of reference.
     wanted = _cosines((mean[:, None] + mean[None] - squares - spread) / 2)
     product = vectors @ vectors.T
     size = product.diagonal()
     found = (size[:, None] + size[None] - 2 * product).clamp(min=1e-6).sqrt()
-    cosine_error = ((_cosines(product) - wanted) ** 2 * weight).sum()
-    distance_error = (((found - distance) / (1 + distance)) ** 2 * weight).sum()
+    cosine_error = ((_cosines(product) - wanted) ** 2 * _weights(alike, _UNRELATED_COSINE)).sum()
+    distance_error = (((found - distance) / (1 + distance)) ** 2 * _weights(alike, _UNRELATED_DISTANCE)).sum()
     return _COSINE_WEIGHT * cosine_error + distance_error
+
+
+def _weights(alike: torch.Tensor, unrelated: float) -> torch.Tensor:
+    """What each pair counts, 1 in all: one that is not `alike` counts `unrelated` times one that is."""
+    weights = torch.where(alike, 1.0, unrelated).fill_diagonal_(0)
+    return weights / weights.sum()
 
 
 def _cosines(product: torch.Tensor) -> torch.Tensor:

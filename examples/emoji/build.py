@@ -25,7 +25,7 @@ from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, fur
 from ipaclip.search import PictureSearch
 from ipaclip.tokenization import get_transcriber
 from ipaclip.training.arguments import DistillationArguments
-from ipaclip.training.distillation import Distillation
+from ipaclip.training.distillation import distil
 
 logger = logging.getLogger("build")
 
@@ -48,34 +48,40 @@ def make_clip(clip: Path, epochs: int) -> None:
 
 def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
     """Distils the pronunciation tower on English, goes on from there with all languages; then its output for sound
-    alone is fitted. What comes before the last lies beside it, under its name and a word.
-
-    Every word of the evaluation's nonsense is held out, in English.
+    alone is fitted. What comes before that lies beside it, under its name and a word.
     """
-    english, all_languages = (tower.with_name(f"{tower.name}-{part}") for part in ("english", "languages"))
+    common = [f"teacher={clip}", "data.transcriber=espeak", "resume=true", *write_inputs(clip), *overrides]
+    parts = {
+        "english": ("distill.yaml", "texts.jsonl"),
+        "languages": ("distill_languages.yaml", "texts_languages.jsonl"),
+    }
+    before: list[str] = []
+    for name, (configuration, texts) in parts.items():
+        output = tower.with_name(f"{tower.name}-{name}")
+        arguments = [f"output_dir={output}", f"data.train={clip / texts}", *before, *common]
+        distil(DistillationArguments.from_file(HERE / configuration, arguments))
+        before = [f"start_from={output}"]
+    fit_phonetic(str(output), tower)
+
+
+def write_inputs(clip: Path) -> list[str]:
+    """Writes the texts of each part, those of the part before among them, and the words to hold out: every word of the
+    evaluation's nonsense. Returns what the distillations are told of it.
+    """
     emojis, _ = dataset.load(train_clip.IMAGE_SIZE)
     names = [one.name for one in emojis]
     transcriber = get_transcriber("eng-Latn", "espeak")
     inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(names))
-    queries = build_queries(names, transcriber, inventory)
-    respellings = further_respellings(names, transcriber, queries, gallery.RESPELLINGS)
-    rows = gallery.english_rows(emojis, respellings)
-    gallery.write_rows(rows, clip / "texts.jsonl")
-    foreign = languages.foreign_names([one.character for one in emojis])
-    gallery.write_rows(rows + gallery.foreign_rows(emojis, foreign), clip / "texts_languages.jsonl")
     held_out = clip / "held_out.txt"
-    held_out.write_text("\n".join(sorted(held_out_words(queries))) + "\n", encoding="utf-8")
-    common = [f"teacher={clip}", "data.transcriber=espeak", f"augmentation.inventory={json.dumps(inventory)}",
-              f"data.held_out={held_out}", "resume=true", *overrides]  # fmt: skip
-    distil("distill.yaml", f"output_dir={english}", f"data.train={clip / 'texts.jsonl'}", *common)
-    further = [f"data.train={clip / 'texts_languages.jsonl'}", f"start_from={english}"]
-    distil("distill_languages.yaml", f"output_dir={all_languages}", *further, *common)
-    fit_phonetic(str(all_languages), tower)
-
-
-def distil(configuration: str, *overrides: str) -> None:
-    """One run; one that is finished is left as it is."""
-    Distillation(DistillationArguments.from_file(HERE / configuration, list(overrides))).run()
+    if not (clip / "texts_languages.jsonl").exists():
+        queries = build_queries(names, transcriber, inventory)
+        held_out.write_text("\n".join(sorted(held_out_words(queries))) + "\n", encoding="utf-8")
+        respellings = further_respellings(names, transcriber, queries, gallery.RESPELLINGS)
+        rows = gallery.english_rows(emojis, respellings)
+        gallery.write_rows(rows, clip / "texts.jsonl")
+        rows += gallery.foreign_rows(emojis, languages.foreign_names([one.character for one in emojis]))
+        gallery.write_rows(rows, clip / "texts_languages.jsonl")
+    return [f"augmentation.inventory={json.dumps(inventory)}", f"data.held_out={held_out}"]
 
 
 def evaluate(tower: Path) -> None:
@@ -102,12 +108,12 @@ def install(tower: Path) -> None:
     SHIPPED.mkdir(parents=True, exist_ok=True)
     for name in SHIPPED_FILES:
         shutil.copyfile(tower / name, SHIPPED / name)
-    for name in ("config.json", "processor_config.json"):
+    shutil.copytree(tower / "pronunciation_tokenizer", SHIPPED / "pronunciation_tokenizer", dirs_exist_ok=True)
+    for name in ("config.json", "processor_config.json", "pronunciation_tokenizer/tokenizer_config.json"):
         # The code that these would send a stranger to is the package around them.
         settings = json.loads((SHIPPED / name).read_text(encoding="utf-8"))
         settings.pop("auto_map", None)
         (SHIPPED / name).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    shutil.copytree(tower / "pronunciation_tokenizer", SHIPPED / "pronunciation_tokenizer", dirs_exist_ok=True)
     size = sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file())
     logger.info("%s: %.1f MB", SHIPPED, size / 1e6)
 
