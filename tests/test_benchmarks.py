@@ -182,3 +182,10 @@ def test_invented_text_is_no_file_and_a_text_may_be_given(tmp_path: Path) -> Non
         "sounds.py", "--quick", "--threads", "1", "--only", "tokenizing", "--text", f"{tmp_path}/captions.txt"
     )
     assert "2 lines of IPA" in printed
+
+
+def test_sound_alone_in_short() -> None:
+    printed = run("sound_alone.py", "--words", "30")
+    assert "; 30 words" in printed
+    assert "| articulatory correlation | " in printed
+    assert "| retrieval " in printed

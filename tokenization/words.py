@@ -15,7 +15,6 @@ What counts as a word is the same in every language and for every backend:
 
 import re
 import unicodedata
-from functools import lru_cache
 
 # ISO 15924 → how the Unicode names of its letters begin.
 _SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
@@ -102,7 +101,6 @@ def _is_symbol(sign: str) -> bool:
 _READABLE: dict[str, set[str]] = {script: set() for script in _SCRIPT_NAMES}  # what was found to be of the script
 
 
-@lru_cache(maxsize=65536)
 def _is_written_in(sign: str, script: str) -> bool:
     if unicodedata.category(sign) == _HALF:
         return False

@@ -58,5 +58,7 @@ def foreign_rows(emojis: list[dataset.Emoji], foreign: dict[str, list[tuple[int,
 
 
 def write_rows(rows: list[Row], path: Path) -> None:
-    """Rows for the distillation, one a line."""
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    """Rows for the distillation, one a line; the file is whole or not there."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    unfinished.replace(path)
