@@ -23,6 +23,7 @@ from ipaclip import embedded_checkpoint
 from ipaclip.cli.quickstart import write_inputs
 from ipaclip.evaluation import (
     RealWords,
+    RetrievalReport,
     build_queries,
     chart_letters,
     evaluate_phonemes,
@@ -97,16 +98,24 @@ class Study:
             values[section][name] = value
         return DistillationArguments.from_dict(values)
 
-    def run(self, changes: dict[str, Any], seed: int) -> dict[str, Any]:
-        """Distils, evaluates, and leaves nothing but the figures."""
+    def distil(self, changes: dict[str, Any], seed: int) -> Path:
+        """The directory of the tower that the changes give, which replaces the one before."""
         directory = self.output / "run"
         shutil.rmtree(directory, ignore_errors=True)
+        return Distillation(self.arguments(changes, seed, directory)).run()
+
+    def ask(self, pictures: PictureSearch) -> RetrievalReport:
+        """How many of the study's pictures are found by the study's queries."""
+        embeds = torch.from_numpy(self.gallery.image_embeds)
+        return evaluate_retrieval(pictures.model, pictures.processor, embeds, self.names, queries=self.queries)
+
+    def run(self, changes: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Distils, evaluates, and leaves nothing but the figures."""
         started = time.perf_counter()
-        Distillation(self.arguments(changes, seed, directory)).run()
+        directory = self.distil(changes, seed)
         seconds = time.perf_counter() - started
         pictures = PictureSearch.from_checkpoint(directory)
-        embeds = torch.from_numpy(self.gallery.image_embeds)
-        report = evaluate_retrieval(pictures.model, pictures.processor, embeds, self.names, queries=self.queries)
+        report = self.ask(pictures)
         letters = chart_letters()
         vectors = phoneme_vectors(pictures.model, pictures.processor.pronunciation_tokenizer, letters)
         rows = evaluate_phonemes({"embedding": vectors["embedding"]}, letters)

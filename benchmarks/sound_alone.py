@@ -18,16 +18,21 @@ from ipaclip.tokenization.lexicon import cmu_dictionary
 from report import machine, markdown_table, versions
 
 
+def cmu_words(count: int, seed: int) -> list[Word]:
+    """Words of the CMU dictionary, drawn blindly, those that espeak-ng can say."""
+    known = sorted(word for word in cmu_dictionary() if word.isalpha())
+    spelled = random.Random(seed).sample(known, count)
+    said = get_transcriber("eng-Latn", "espeak").transcribe_each(spelled)
+    return [Word(word, ipa, "", "en", MAIN) for word, ipa in zip(spelled, said, strict=True) if isinstance(ipa, str)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path, nargs="?", default=Path(embedded_checkpoint()))
     parser.add_argument("--words", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    known = sorted(word for word in cmu_dictionary() if word.isalpha())
-    spelled = random.Random(args.seed).sample(known, args.words)
-    said = get_transcriber("eng-Latn", "espeak").transcribe_each(spelled)
-    words = [Word(word, ipa, "", "en", MAIN) for word, ipa in zip(spelled, said, strict=True) if isinstance(ipa, str)]
+    words = cmu_words(args.words, args.seed)
     model = IPAClipModel.from_pretrained(args.checkpoint, local_files_only=True).float().eval()
     processor = IPAClipProcessor.from_pretrained(args.checkpoint, local_files_only=True)
     report = evaluate_pwesuite(words, encode_sound(model, processor, [word.ipa for word in words]))

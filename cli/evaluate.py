@@ -9,8 +9,8 @@ import typer
 from .console import complain, fast_imports, keep_libraries_quiet
 
 if TYPE_CHECKING:
+    from ipaclip.evaluation.checkpoint import Checkpoint, Options
     from ipaclip.evaluation.report import Report
-    from ipaclip.evaluation.suites import Checkpoint, Options
 
 _SUITES = "The paper's claims (with --suite)"
 _EMBEDDED = "the embedded checkpoint"
@@ -78,7 +78,7 @@ def evaluate(
         _print_retrieval(names, seed, output, as_json)
         return
     with fast_imports():
-        from ipaclip.evaluation.suites import Options
+        from ipaclip.evaluation.checkpoint import Options
     options = Options(seed, pictures, human, pwesuite, export_embeddings, show_progress=True)
     if compare:
         _compare(names, suite or "all", options, output, as_json)
@@ -123,8 +123,8 @@ def _load(names: list[str]) -> "Checkpoint":
     with fast_imports():
         import torch
         from ipaclip import IPAClipModel, IPAClipProcessor, embedded_checkpoint
+        from ipaclip.evaluation.checkpoint import Checkpoint
         from ipaclip.evaluation.fusion import load_gate
-        from ipaclip.evaluation.suites import Checkpoint
         from ipaclip.search import Gallery, local_checkpoint
 
     name = names[0] if names else _EMBEDDED
@@ -200,7 +200,7 @@ def _is_report(path: Path) -> bool:
 
 def _export(names: list[str], options: "Options") -> None:
     from ipaclip.evaluation.pwesuite_words import HUB_NAME, read_words
-    from ipaclip.evaluation.suites import export_pwesuite
+    from ipaclip.evaluation.suite_pwesuite import export_pwesuite
 
     words = read_words(options.pwesuite or HUB_NAME)
     vectors, silent = export_pwesuite(_load(names), words, options)

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .checkpoint import Checkpoint, Options
     from .human import HumanReport, Judgement, human_agreement, human_similarity, read_judgements
     from .metrics import median_rank, ranks, recall_at_k
     from .nonsense import RealWords, candidates, neighbours_within, swap_phonemes
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .respelling import respell
     from .retrieval import RetrievalReport, RetrievalRow, evaluate_retrieval
     from .statistics import Interval, bootstrap_mean, pearson, spearman
-    from .suites import Checkpoint, Options, run_suites
+    from .suites import run_suites
 
 __all__ = [
     "Checkpoint",
@@ -61,6 +62,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "checkpoint": ("Checkpoint", "Options"),
     "human": ("HumanReport", "Judgement", "human_agreement", "human_similarity", "read_judgements"),
     "metrics": ("median_rank", "ranks", "recall_at_k"),
     "nonsense": ("RealWords", "candidates", "neighbours_within", "swap_phonemes"),
@@ -71,7 +73,7 @@ _MODULES = {
     "respelling": ("respell",),
     "retrieval": ("RetrievalReport", "RetrievalRow", "evaluate_retrieval"),
     "statistics": ("Interval", "bootstrap_mean", "pearson", "spearman"),
-    "suites": ("Checkpoint", "Options", "run_suites"),
+    "suites": ("run_suites",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

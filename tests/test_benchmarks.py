@@ -189,3 +189,19 @@ def test_sound_alone_in_short() -> None:
     assert "; 30 words" in printed
     assert "| articulatory correlation | " in printed
     assert "| retrieval " in printed
+
+
+@pytest.mark.slow
+def test_claims_by_feature_set_in_short_and_going_on(tmp_path: Path) -> None:
+    judgements = tmp_path / "judgements.csv"
+    rows = [f"{word},plant,{score}" for word, score in (("plan", 0.9), ("grant", 0.7), ("bricks", 0.2), ("sofa", 0.1))]
+    judgements.write_text("word1,word2,obtained\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    few = ("--steps", "3", "--fit-steps", "20", "--pictures", "40", "--seeds", "0", "--output", str(tmp_path / "runs"))
+    few += ("--human", str(judgements))
+    one = run("claims_study.py", *few, "--only", "learned")
+    both = run("claims_study.py", *few, "--only", "panphon", "learned")
+    rho, learned = ([cell.strip() for cell in row.split("|")[1:-1]] for row in both.splitlines()[-2:])
+    assert learned == [cell.strip() for cell in one.splitlines()[-1].split("|")[1:-1]]  # what was done stands
+    assert (rho[0], learned[0]) == ("panphon", "learned")
+    assert float(rho[2]) > 0.9
+    assert float(learned[2]) < 0.2

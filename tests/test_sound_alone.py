@@ -10,7 +10,8 @@ from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.evaluation.phonemes import phoneme_vectors
 from ipaclip.evaluation.pwesuite_words import Word, embed_words
 from ipaclip.evaluation.sound_alone import encode_sound, has_sound_alone
-from ipaclip.evaluation.suites import Checkpoint, Options, export_pwesuite, run_suites
+from ipaclip.evaluation.suite_pwesuite import export_pwesuite
+from ipaclip.evaluation.suites import Checkpoint, Options, run_suites
 from ipaclip.training.phonetic import add_phonetic_projection
 
 IPA = ["pæt", "bæt", "mæn", "ʌndɚɹɪtən"]

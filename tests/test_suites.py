@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from ipaclip.cli import app
+from ipaclip.evaluation.checkpoint import Checkpoint, NotRunError, Options, transcribe
 from ipaclip.evaluation.report import Report, SuiteResult, Table, compare, read_report, write_report
 from ipaclip.evaluation.statistics import Interval
-from ipaclip.evaluation.suites import Checkpoint, NotRunError, Options, draw, run_suites, transcribe
+from ipaclip.evaluation.suites import draw, run_suites
 from ipaclip.tokenization import TranscriptionError
 from typer.testing import CliRunner
 

@@ -6,21 +6,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from ipaclip.evaluation import RealWords, curves
-from ipaclip.evaluation.curves import (
+from ipaclip.evaluation import RealWords
+from ipaclip.evaluation import nonsense_queries as queries_module
+from ipaclip.evaluation import pseudowords as pseudowords_module
+from ipaclip.evaluation.nonsense_queries import (
     EDITED,
     NONSENSE_KINDS,
     misspellings,
-    name_distances,
-    neighbourhood,
     nonsense_queries,
-    pseudowords,
-    recall_curve,
-    relative_distance,
     rival_names,
     segments_of,
     typos,
 )
+from ipaclip.evaluation.nonsense_report import evaluate_nonsense, recall_curve, rivals
+from ipaclip.evaluation.pseudowords import name_distances, neighbourhood, pseudowords, relative_distance
 from ipaclip.tokenization import phoneme_distance
 
 SAID = {
@@ -59,7 +58,8 @@ class Stub:
 
 @pytest.fixture(autouse=True)
 def dictionary(monkeypatch):
-    monkeypatch.setattr(curves, "cmu_dictionary", lambda: ARPABET)
+    for module in (queries_module, pseudowords_module):
+        monkeypatch.setattr(module, "cmu_dictionary", lambda: ARPABET)
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_distance_to_the_nearest_word_of_a_name():
 
 
 def test_neighbourhood_by_hand(monkeypatch):
-    monkeypatch.setattr(curves, "NEIGHBOURS", 2)
+    monkeypatch.setattr(pseudowords_module, "NEIGHBOURS", 2)
     found = neighbourhood([[1.0, 2.0, 6.0]], {"text": [[0.1, 0.2, 0.3]], "pronunciation": [[0.9, 0.5, 0.1]]})
     assert found.words == 1
     assert {column: interval.mean for column, interval in found.distance.items()} == {"text": 4.0, "pronunciation": 1.5}
@@ -178,7 +178,7 @@ def test_neighbourhood_by_hand(monkeypatch):
 
 
 def test_pseudowords_follow_the_phonotactics(monkeypatch):
-    monkeypatch.setattr(curves, "_SAMPLED_EVERY", 1)
+    monkeypatch.setattr(pseudowords_module, "_SAMPLED_EVERY", 1)
     words = pseudowords(Stub(), 3, real_words=REAL)
     assert len(set(words)) == 3
     for word in words:
@@ -210,10 +210,10 @@ def test_rival_pictures_by_hand():
         "heard": np.array([[0.1, 0.9], [0.1, 0.9]]),
         "both": np.eye(2),
     }
-    report = curves.rivals([(0, 1)], scores)
+    report = rivals([(0, 1)], scores)
     assert report.pairs == 2
     assert {column: wins.mean for column, wins in report.wins.items()} == {"text": 0.5, "heard": 0.5, "both": 1.0}
-    assert curves.rivals([], scores).wins is None
+    assert rivals([], scores).wins is None
 
 
 @pytest.mark.slow
@@ -225,7 +225,6 @@ def test_the_suite_on_a_real_model(tiny_checkpoint, monkeypatch):
         pytest.importorskip(package)
     from ipaclip import IPAClipModel, IPAClipProcessor
     from ipaclip.encoding import encode
-    from ipaclip.evaluation.curves import evaluate_nonsense
 
     model = IPAClipModel.from_pretrained(tiny_checkpoint)
     processor = IPAClipProcessor.from_pretrained(tiny_checkpoint)
