@@ -191,11 +191,27 @@ def test_sound_alone_in_short() -> None:
     assert "| retrieval " in printed
 
 
-@pytest.mark.slow
-def test_claims_by_feature_set_in_short_and_going_on(tmp_path: Path) -> None:
-    judgements = tmp_path / "judgements.csv"
+@pytest.fixture
+def judgements(tmp_path: Path) -> Path:
+    path = tmp_path / "judgements.csv"
     rows = [f"{word},plant,{score}" for word, score in (("plan", 0.9), ("grant", 0.7), ("bricks", 0.2), ("sofa", 0.1))]
-    judgements.write_text("word1,word2,obtained\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    path.write_text("word1,word2,obtained\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_mixtures_of_names_go_from_the_nearest_to_all_alike(benchmark, judgements: Path) -> None:
+    far = benchmark("meaning_and_sound").distances(["pˈæt", "bæd"], ["pæt", "bæt", "sʌn"])
+    assert far[0, 0] == 0  # stress is no segment
+    assert far[0, 1] == pytest.approx(2 / 24, abs=1e-6)  # voi, from - to +
+    assert far[1].argmin() == 1
+    rows = [line.split("|") for line in run("meaning_and_sound.py", "--human", str(judgements)).splitlines()]
+    nearest = [float(row[2]) for row in rows if len(row) == 5 and row[1].strip()[0].isdigit()]
+    assert nearest == sorted(nearest, reverse=True)
+    assert nearest[0] > 0.9 > nearest[-1]
+
+
+@pytest.mark.slow
+def test_claims_by_feature_set_in_short_and_going_on(judgements: Path, tmp_path: Path) -> None:
     few = ("--steps", "3", "--fit-steps", "20", "--pictures", "40", "--seeds", "0", "--output", str(tmp_path / "runs"))
     few += ("--human", str(judgements))
     one = run("claims_study.py", *few, "--only", "learned")
