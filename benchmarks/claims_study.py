@@ -7,6 +7,7 @@ Each is distilled with the quickstart's settings, as in `distillation_study.py`,
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 from distillation_study import VARIANTS, Study, finished, spread
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.cli.phonetic import fit_phonetic
-from ipaclip.evaluation import Checkpoint, Options, run_suites
+from ipaclip.evaluation import Checkpoint, Options, read_judgements, run_suites
 from ipaclip.evaluation.pwesuite import evaluate_pwesuite
 from ipaclip.evaluation.sound_alone import encode_sound
 from ipaclip.search import PictureSearch
@@ -88,9 +89,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=FEATURE_SETS, default=list(FEATURE_SETS))
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    read_judgements(args.human)  # what is wrong with it must not come out only after a distillation
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / "results.jsonl"
-    setting = {"steps": args.steps, "fit_steps": args.fit_steps, "pictures": args.pictures}
+    judged = hashlib.blake2b(args.human.read_bytes(), digest_size=8).hexdigest()
+    setting = {"steps": args.steps, "fit_steps": args.fit_steps, "pictures": args.pictures, "judgements": judged}
     study = Study(args.output, args.steps, args.pictures)
     for seed in args.seeds:
         for features in args.only:

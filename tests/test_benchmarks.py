@@ -221,3 +221,8 @@ def test_claims_by_feature_set_in_short_and_going_on(judgements: Path, tmp_path:
     assert (rho[0], learned[0]) == ("panphon", "learned")
     assert float(rho[2]) > 0.9
     assert float(learned[2]) < 0.2
+    judgements.write_text(judgements.read_text(encoding="utf-8").replace("0.9", "0.0"), encoding="utf-8")
+    other = [
+        cell.strip() for cell in run("claims_study.py", *few, "--only", "learned").splitlines()[-1].split("|")[1:-1]
+    ]
+    assert other[5] != learned[5]  # other judgements are another question for the tower
