@@ -31,6 +31,8 @@ BASE = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12, 
 TINY = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 POSITIONS = 256
 BARE_LENGTH = 32
+# Precision of the loop, of the arithmetic, and whether with torch.compile (`loop.compile`).
+KINDS = (("no", torch.float32, False), ("bf16", torch.bfloat16, False), ("bf16", torch.bfloat16, True))
 MSE_ONLY = {"cosine": 0.0, "contrastive": 0.0, "mse": 1.0}
 
 
@@ -263,23 +265,26 @@ def utilisation(folder: Path, scale: Scale, quick: bool) -> str:
     """The table of how much of the machine's peak goes into true tokens."""
     rows = []
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    for precision, dtype in (("no", torch.float32), ("bf16", torch.bfloat16)):
+    for precision, dtype, compiled in KINDS:
         highest = peak(dtype, device, quick)
-        speed = run_base(folder, scale, precision)
-        bare = bare_step(folder, scale, dtype)
+        speed = run_base(folder, scale, precision, compiled)
+        bare = bare_step(folder, scale, dtype, compiled)
         # The peak of before and after: what else the machine does must not make it look low.
         highest = max(highest, peak(dtype, device, quick))
-        rows.append([str(dtype).removeprefix("torch."), f"{speed.tokens:,.0f}", f"{speed.padding:.0%}",
+        kind = str(dtype).removeprefix("torch.") + ", compiled" * compiled
+        rows.append([kind, f"{speed.tokens:,.0f}", f"{speed.padding:.0%}",
                      f"{speed.flops / 1e9:,.1f}", f"{highest / 1e9:,.1f}", f"{speed.flops / highest:.0%}",
                      f"{bare / highest:.0%}"])  # fmt: skip
     header = ["precision", "tokens/s", "padding", "GFLOP/s", "peak GFLOP/s", "utilisation", "bare step"]
     return markdown_table(header, rows)
 
 
-def bare_step(folder: Path, scale: Scale, dtype: torch.dtype) -> float:
+def bare_step(folder: Path, scale: Scale, dtype: torch.dtype, compiled: bool) -> float:
     """Floating-point operations a second of `BARE_LENGTH` tokens a row, as many in all as a batch of the loop has."""
     setting = Setting.build(folder, scale.base, "no" if dtype == torch.float32 else "bf16")
     tower, device = setting.tower, setting.device
+    if compiled:
+        tower.compile(dynamic=True)
     rows, dim = scale.base_tokens // BARE_LENGTH, setting.targets.shape[1]
     ids = torch.randint(10, 100, (rows, BARE_LENGTH), device=device)
     mask, target = torch.ones_like(ids), torch.zeros(rows, dim, device=device)
@@ -299,11 +304,11 @@ def bare_step(folder: Path, scale: Scale, dtype: torch.dtype) -> float:
     return float(flops_of(np.full(rows, BARE_LENGTH), scale.base, dim).sum()) * scale.base_steps / seconds
 
 
-def run_base(folder: Path, scale: Scale, precision: str) -> Speed:
+def run_base(folder: Path, scale: Scale, precision: str, compiled: bool) -> Speed:
     forget_precision()
     return ours(
-        folder, f"base-{precision}", scale.base, scale.base_steps, tokens_per_batch=scale.base_tokens,
-        mixed_precision=precision,
+        folder, f"base-{precision}{'-compiled' * compiled}", scale.base, scale.base_steps,
+        tokens_per_batch=scale.base_tokens, mixed_precision=precision, compile=compiled,
     )  # fmt: skip
 
 

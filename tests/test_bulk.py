@@ -309,7 +309,7 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path, source: str, ou
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from ipaclip.tokenization import bulk_shards, transcribe_file
 
 one_shard = bulk_shards.ShardJob.run
@@ -319,6 +319,7 @@ def slowly(self, number, rows):
 
 bulk_shards.ShardJob.run = slowly
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
     transcribe_file(sys.argv[1], sys.argv[2], language="eng-Latn", rows_per_shard=5, num_proc=int(sys.argv[3]))
 """
 
