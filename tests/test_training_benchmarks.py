@@ -61,3 +61,4 @@ def test_utilisation_in_short():
     printed = run("distill.py", "--quick", "--only", "utilisation", "--threads", "1")
     assert "| float32 " in printed
     assert "| bfloat16 " in printed
+    assert "| bfloat16, compiled " in printed
