@@ -16,6 +16,7 @@ import torch
 from accelerate.utils import InitProcessGroupKwargs, set_seed
 from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
 
+from .activation import fuse_quick_gelu
 from .arguments import ArgumentsError, DistillationArguments, as_json
 from .augmentation import PhoneticAugmentation
 from .batches import Batch, BatchMaker, Preparation, Step
@@ -189,6 +190,8 @@ class Distillation:
             tower.set_attn_implementation("eager")
         if loop.compile:
             tower.compile(dynamic=True)
+        else:
+            fuse_quick_gelu(tower)
         head_scale = self.token_targets.scale if self.token_targets else 1.0
         optimizer = build_optimizer(tower, loop, self.targets.scale, head, head_scale)
         return self.accelerator.prepare(StudentWithTokens(tower, head) if head else tower, optimizer)
