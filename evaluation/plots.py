@@ -261,7 +261,7 @@ def _class_legend(axis: "Axes", colours: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], marker="o", linestyle="", color=colour, label=name) for name, colour in colours.items()]
-    axis.legend(handles=handles, frameon=False, fontsize=9, loc="upper left")
+    axis.legend(handles=handles, frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
 
 
 def _kinds(segments: Sequence[str]) -> dict[str, list[int]]:

@@ -145,7 +145,7 @@ def test_the_command_adds_it_and_keeps_the_rest(tiny_checkpoint, tmp_path):
     source, words = shutil.copytree(tiny_checkpoint, tmp_path / "source"), tmp_path / "words.txt"
     (source / "metrics.json").write_text('{"run": {"steps": 3}}')
     words.write_text("\n".join(WORDS), encoding="utf-8")
-    result = run(source, tmp_path / "out", "--words", words, "--ipa", "--steps", 20, "--phonetic-dim", 8)
+    result = run(source, tmp_path / "out", "--words", words, "--ipa", "--steps", 20, "--phonetic-dim", 8, "--runs", 0.3)
     assert f"fitted to {len(WORDS)} words in 20 steps" in result.output
     old, new = (IPAClipModel.from_pretrained(one).state_dict() for one in (source, tmp_path / "out"))
     assert all(torch.equal(value, new[key]) for key, value in old.items())
@@ -153,7 +153,17 @@ def test_the_command_adds_it_and_keeps_the_rest(tiny_checkpoint, tmp_path):
     assert {one.name for one in source.iterdir()} <= {one.name for one in (tmp_path / "out").iterdir()}
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["run"] == {"steps": 3}
-    assert metrics["phonetic_projection"]["steps"] == 20
+    assert (metrics["phonetic_projection"]["steps"], metrics["phonetic_projection"]["runs"]) == (20, 0.3)
+
+
+def test_the_command_s_runs_are_what_it_fits_to(tiny_checkpoint, tmp_path):
+    (tmp_path / "words.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    said = ("--words", tmp_path / "words.txt", "--ipa", "--steps", 20, "--phonetic-dim", 8)
+    for runs in (0, 5):
+        run(tiny_checkpoint, tmp_path / str(runs), *said, "--runs", runs)
+    none, many = (IPAClipModel.from_pretrained(tmp_path / str(runs)).state_dict() for runs in (0, 5))
+    assert any(not torch.equal(none[key], many[key]) for key in none if key.startswith("phonetic_projection"))
+    assert "runs of at least 0" in run(tiny_checkpoint, tmp_path / "out", *said, "--runs", -1).output
 
 
 def test_the_command_refuses_what_is_there_and_what_says_nothing(tiny_checkpoint, tmp_path):

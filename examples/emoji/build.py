@@ -47,13 +47,14 @@ def make_clip(clip: Path, epochs: int) -> None:
 
 
 def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
-    """Distils the pronunciation tower on English, goes on from there with all languages; then its output for sound
-    alone is fitted. What comes before that lies beside it, under its name and a word.
+    """Distils the pronunciation tower on English, goes on from there with all languages, and again with less noise; then
+    its output for sound alone is fitted. What comes before that lies beside it, under its name and a word.
     """
     common = [f"teacher={clip}", "data.transcriber=espeak", "resume=true", *write_inputs(clip), *overrides]
     parts = {
         "english": ("distill.yaml", "texts.jsonl"),
         "languages": ("distill_languages.yaml", "texts_languages.jsonl"),
+        "refined": ("distill_refined.yaml", "texts_languages.jsonl"),
     }
     before: list[str] = []
     for name, (configuration, texts) in parts.items():
@@ -61,7 +62,7 @@ def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
         arguments = [f"output_dir={output}", f"data.train={clip / texts}", *before, *common]
         distil(DistillationArguments.from_file(HERE / configuration, arguments))
         before = [f"start_from={output}"]
-    fit_phonetic(str(output), tower)
+    fit_phonetic(str(output), tower, steps=8000, runs=0.35)
 
 
 def write_inputs(clip: Path) -> list[str]:
