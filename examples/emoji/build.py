@@ -47,8 +47,8 @@ def make_clip(clip: Path, epochs: int) -> None:
 
 
 def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
-    """Distils the pronunciation tower on English, goes on from there with all languages, and again with less noise; then
-    its output for sound alone is fitted. What comes before that lies beside it, under its name and a word.
+    """Distils the pronunciation tower on English, goes on from there with all languages, and again with less noise;
+    then its output for sound alone is fitted. What comes before that lies beside it, under its name and a word.
     """
     common = [f"teacher={clip}", "data.transcriber=espeak", "resume=true", *write_inputs(clip), *overrides]
     parts = {
