@@ -116,6 +116,8 @@ def test_adding_leaves_the_random_state_alone(fitted):
         (["kæ§"], {}, "'kæ§' has a sign that the vocabulary lacks: '§'"),
         (WORDS, {"steps": 5}, "at least 20 steps"),
         (WORDS, {"runs": -1.0}, "runs of at least 0"),
+        (WORDS, {"runs": float("nan")}, "runs of at least 0"),
+        (WORDS, {"learning_rate": 1e30}, "The loss is .* at step"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(fitted, words, change, message):

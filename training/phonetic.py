@@ -16,6 +16,7 @@ projection is trained: nothing else of the model changes.
 """
 
 import copy
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -232,11 +233,11 @@ def fit_phonetic_projection(
 
     Raises:
         ValueError: if there is no phonetic projection, no word has two phonemes, a word has a sign that the vocabulary
-            lacks, or an argument is out of range.
+            lacks, an argument is out of range, or the loss is not finite.
     """
     if model.phonetic_projection is None:
         raise ValueError("The model has no phonetic projection: make one with `add_phonetic_projection`.")
-    if steps < 20 or groups < 2 or runs < 0:
+    if steps < 20 or groups < 2 or not 0 <= runs < math.inf:
         raise ValueError(
             f"A fit takes at least 20 steps, 2 groups and runs of at least 0, got {steps}, {groups} and {runs}."
         )
@@ -250,11 +251,15 @@ def fit_phonetic_projection(
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
     losses: list[float] = []
-    for _ in tqdm(range(steps), desc="phonetic projection", disable=not show_progress):
+    for step in tqdm(range(steps), desc="phonetic projection", disable=not show_progress):
         batch = [word for _ in range(groups) for word in variants.group(min(longest, _LONGEST_WORD))]
         heard = sounds.encode(batch)
         squares = torch.cat([sounds.squares(heard, one, runs) for one in (heard, reference)], dim=1)
         loss = _loss(_vectors(model, tokenizer, batch), squares.to(model.device), spread)
+        if not math.isfinite(loss.item()):
+            raise ValueError(
+                f"The loss is {loss.item()} at step {step + 1}: fit with a lower learning rate or less runs."
+            )
         gradients = torch.autograd.grad(loss, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
