@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.encoding import encode
+from ipaclip.pictures import open_picture
 from ipaclip.tokenization import TranscriptionError
 from tqdm import tqdm
 
@@ -186,19 +187,9 @@ def read_hub(
 
 def _open_row(data: Any, row: int, column: str) -> Any:
     stored = data[row][column]
+    if stored is None:
+        raise ValueError("the row has none")
     return open_picture(BytesIO(stored["bytes"]) if stored["bytes"] is not None else stored["path"])
-
-
-def open_picture(source: Any) -> Any:
-    """A path or a file as a Pillow image in RGB, read whole.
-
-    Raises:
-        OSError: if it is missing, damaged or no picture.
-    """
-    from PIL import Image
-
-    with Image.open(source) as picture:
-        return picture.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -328,7 +319,7 @@ def _embed_pictures(
         for picture in pictures[start : start + _BATCH]:
             try:
                 images.append(picture.open())
-            except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three for damaged files
+            except (OSError, ValueError) as error:
                 aside[picture.name] = f"it does not open ({error})"
             else:
                 opened.append(picture)

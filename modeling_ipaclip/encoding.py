@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from os.path import isfile
+from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm.auto import tqdm
+
+from .pictures import as_rgb, open_picture
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +35,8 @@ def encode(
         text: what the text tower reads.
         ipa: IPA strings for the pronunciation tower.
         pronounce: spelled words for the pronunciation tower, transcribed first, as spoken in `language`.
-        images: pictures for the image tower.
+        images: pictures for the image tower: Pillow's (see `ipaclip.pictures.as_rgb`), paths of files, or whatever else
+            the image processor takes.
         language: the language of `pronounce`; by default the processor's own.
         batch_size: how many inputs go through a tower at once.
         show_progress: whether to show a progress bar, inputs done of all.
@@ -41,6 +46,7 @@ def encode(
 
     Raises:
         ValueError: unless exactly one kind of input is given.
+        OSError: if a file is no picture.
     """
     given = {"text": text, "ipa": ipa, "pronounce": pronounce, "images": images}
     kinds = [kind for kind, values in given.items() if values is not None]
@@ -76,9 +82,19 @@ def _warn_of_long_texts(tokenizer: Any, texts: list[str]) -> None:
                            text, len(ids), len(ids) - limit, limit)  # fmt: skip
 
 
+def _picture(given: Any) -> Any:
+    from PIL.Image import Image
+
+    if isinstance(given, Image):
+        return as_rgb(given)
+    return open_picture(given) if isinstance(given, Path) or (isinstance(given, str) and isfile(given)) else given
+
+
 def _embed(model: Any, processor: Any, kind: str, inputs: list[Any]) -> torch.Tensor:
     if kind == "text":
         _warn_of_long_texts(processor.tokenizer, inputs)
+    if kind == "images":
+        inputs = [_picture(one) for one in inputs]
     batch = processor(**{kind: inputs}, return_tensors="pt", truncation=True).to(model.device)
     if kind == "images":
         features = model.get_image_features(pixel_values=batch["pixel_values"].to(model.dtype)).pooler_output
