@@ -104,19 +104,25 @@ def use_utf8() -> None:
 
 
 def read_lines(name: str) -> list[str]:
-    """The lines of a UTF-8 file (`-`: of stdin) that are not blank.
+    r"""The lines of a UTF-8 file (`-`: of stdin), blank ones included; they end at `\n` or `\r\n` only.
 
     Raises:
         OSError: If the file cannot be read.
         ValueError: If it is not UTF-8.
     """
+    from ipaclip.tokenization.rows import split_lines
+
     content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        return split_lines(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         where = "stdin" if name == "-" else name
         raise ValueError(f"{where} is not UTF-8 at byte {error.start}: save it as UTF-8.") from error
-    return [line.strip() for line in lines if line.strip()]
+
+
+def read_words(name: str) -> list[str]:
+    """As `read_lines`, without blank lines and without blanks around the words."""
+    return [line.strip() for line in read_lines(name) if line.strip()]
 
 
 def transcribe_each(

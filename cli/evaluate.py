@@ -195,7 +195,7 @@ def _compare(names: list[str], suite: str, options: "Options", output: Path | No
 
 def _is_report(path: Path) -> bool:
     """A report's file, or a directory with one that is no checkpoint."""
-    return path.suffix == ".json" or ((path / "report.json").is_file() and not (path / "config.json").is_file())
+    return path.suffix.lower() == ".json" or ((path / "report.json").is_file() and not (path / "config.json").is_file())
 
 
 def _export(names: list[str], options: "Options") -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import fast_imports, keep_libraries_quiet, read_lines, transcribe_each
+from .console import fast_imports, keep_libraries_quiet, read_words, transcribe_each
 
 _DRAWN = 8000
 
@@ -47,7 +47,7 @@ def fit_phonetic(
     model = IPAClipModel.from_pretrained(source, local_files_only=True)
     processor = IPAClipProcessor.from_pretrained(source, local_files_only=True)
     dtype = model.dtype
-    spelled = _words(processor.language, seed) if words is None else read_lines(words)
+    spelled = _words(processor.language, seed) if words is None else read_words(words)
     said = spelled if ipa else _said(processor, spelled)
     with new_directory(output) as directory:
         model.to(torch.float32)

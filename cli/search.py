@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import CANNOT_BE_SAID, complain, fast_imports, keep_libraries_quiet, read_lines, transcribe_each
+from .console import CANNOT_BE_SAID, complain, fast_imports, keep_libraries_quiet, read_words, transcribe_each
 
 if TYPE_CHECKING:
     from ipaclip.search import Gallery, Hit, PictureSearch
@@ -47,7 +47,7 @@ def search(
     A query that cannot be pronounced is reported on stderr, the others are answered, and the exit code is 1.
     """
     _reject_conflicts(ipa=ipa, text=text, both=both, fused=fused, language=language)
-    wanted = [*(queries or []), *(read_lines(file) if file is not None else [])]
+    wanted = [*(queries or []), *(read_words(file) if file is not None else [])]
     if list_gallery and wanted:
         raise ValueError("--list takes no queries: leave out one or the other.")
     if not list_gallery and not wanted:

@@ -60,7 +60,7 @@ def transcribe(
 ) -> None:
     """Print how words sound, in IPA, one line for each; without words, read them from stdin.
 
-    What cannot be pronounced is reported on stderr, its line stays empty, and the exit code is 1.
+    What cannot be pronounced is reported on stderr, its line stays empty, and the exit code is 1. Blank lines stay.
 
     With --output, INPUT is a .txt, .csv, .tsv, .jsonl or .parquet file, a directory of such, or a data set on the Hub,
     and the output has all its columns and the IPA. Rows that cannot be used are listed in rejected.jsonl, and the exit
@@ -104,14 +104,16 @@ def _reject_bulk_options(bulk: dict[str, Any]) -> None:
 def _transcribe_words(words: list[str], file: str | None, language: str, backend: str, as_json: bool) -> None:
     from ipaclip.tokenization import get_transcriber
 
-    texts = words
-    if file is not None or (not texts and not sys.stdin.isatty()):
-        texts += read_lines(file or "-")
+    lines = read_lines(file or "-") if file is not None or (not words and not sys.stdin.isatty()) else []
+    texts = [*words, *lines]
     if not texts:
         raise ValueError("There is nothing to transcribe: give words, or a file of them with --file.")
     failed = False
     transcriber = get_transcriber(language, backend)
-    for text, ipa in zip(texts, transcribe_each(transcriber.transcribe, texts), strict=True):
+    # Blank lines are nothing to say, and nothing to complain of.
+    said = iter(transcribe_each(transcriber.transcribe, [*words, *filter(str.strip, lines)]))
+    for index, text in enumerate(texts):
+        ipa = next(said) if index < len(words) or text.strip() else ""
         if isinstance(ipa, ValueError):
             failed = True
             complain(ipa)

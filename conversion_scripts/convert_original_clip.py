@@ -108,7 +108,7 @@ def load_text_tokenizer(name: str | Path | None, max_length: int) -> Any:
     """
     if name is None:
         name = _merges_of_open_clip() or DEFAULT_TOKENIZER
-    if str(name).endswith((".txt.gz", ".txt")):
+    if str(name).lower().endswith((".txt.gz", ".txt")):
         return _tokenizer_from_merges(Path(name), max_length)
     try:
         return AutoTokenizer.from_pretrained(name)
@@ -127,7 +127,7 @@ def _merges_of_open_clip() -> Path | None:
 def _tokenizer_from_merges(file: Path, max_length: int) -> CLIPTokenizer:
     """The vocabulary as OpenAI's `clip/simple_tokenizer.py` builds it: bytes, bytes that end words, merges, ends."""
     content = file.read_bytes()
-    text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8")
+    text = (gzip.decompress(content) if file.suffix.lower() == ".gz" else content).decode("utf-8")
     merges = text.split("\n")[1 : 49152 - 256 - 2 + 1]
     signs = _byte_signs()
     tokens = [*signs, *(f"{sign}</w>" for sign in signs), *("".join(merge.split()) for merge in merges if merge)]

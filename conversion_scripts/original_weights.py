@@ -38,7 +38,7 @@ def read_weights(file: str | Path) -> dict[str, torch.Tensor]:
     file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file}.")
-    if file.suffix == ".safetensors":
+    if file.suffix.lower() == ".safetensors":
         try:
             weights = load_file(file)
         except SafetensorError as error:

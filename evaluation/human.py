@@ -5,14 +5,14 @@ those of Vitz and Winkler 1973, Journal of Verbal Learning and Verbal Behavior 1
 sound to one standard word, `word2`.
 """
 
-import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ipaclip.tokenization.rows import read_table
 
 from .statistics import Interval, pearson, spearman
 
@@ -68,41 +68,43 @@ class HumanReport:
 
 
 def read_judgements(path: str | Path) -> list[Judgement]:
-    """Reads a CSV of judgements; columns beside `word1`, `word2`, `obtained` are ignored.
+    """Reads a CSV, TSV or JSONL of judgements; columns beside `word1`, `word2`, `obtained` are ignored.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for a column that is missing, a word that is empty, or a judgement that is no finite number, with
-            its line; or if the file is not UTF-8.
+        ValueError: for a column that is missing, a word that is empty, a judgement that is no finite number, or a row
+            that is broken or not in UTF-8, with its line.
     """
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            judgements = _read_rows(csv.DictReader(file), path)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8.") from error
+    judgements = []
+    for where, row in read_columns(path, COLUMNS):
+        first, second = (str(row[name] or "").strip() for name in COLUMNS[:2])
+        if not (first and second):
+            raise ValueError(f"{where}: a word is empty.")
+        try:
+            obtained = float(row["obtained"])
+        except (TypeError, ValueError, OverflowError):
+            obtained = math.nan
+        if not math.isfinite(obtained):
+            raise ValueError(f"{where}: {row['obtained']!r} is no number.")
+        judgements.append(Judgement(first, second, obtained))
     if not judgements:
         raise ValueError(f"{path} holds no judgements.")
     return judgements
 
 
-def _read_rows(reader: "csv.DictReader[str]", path: str | Path) -> list[Judgement]:
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ValueError(f"{path} has no column {', '.join(missing)}: it needs {', '.join(COLUMNS)}.")
-    judgements = []
-    for row in reader:
-        where = f"{path}:{reader.line_num}"
-        first, second = (row["word1"] or "").strip(), (row["word2"] or "").strip()
-        if not (first and second):
-            raise ValueError(f"{where}: a word is empty.")
-        try:
-            obtained = float(row["obtained"])
-        except (TypeError, ValueError):
-            obtained = math.nan
-        if not math.isfinite(obtained):
-            raise ValueError(f"{where}: {row['obtained']!r} is no number.")
-        judgements.append(Judgement(first, second, obtained))
-    return judgements
+def read_columns(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`(file:line, values)` of each row of a table, which has these columns.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: as `ipaclip.tokenization.rows.read_table`, and for a column that is missing.
+    """
+    for where, row in read_table(path):
+        missing = [name for name in columns if name not in row]
+        if missing:
+            has = f"{where}:" if Path(path).suffix.lower() == ".jsonl" else f"{path} has"
+            raise ValueError(f"{has} no column {', '.join(missing)}; it needs {', '.join(columns)}.")
+        yield where, row
 
 
 def human_similarity(

@@ -1,9 +1,7 @@
 """Pictures of one's own and their captions, from a folder, a table or the Hub, asked for each other."""
 
-import csv
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -15,6 +13,7 @@ import torch
 from ipaclip.encoding import encode
 from ipaclip.pictures import open_picture
 from ipaclip.tokenization import TranscriptionError
+from ipaclip.tokenization.rows import read_table as read_rows
 from tqdm import tqdm
 
 from .fusion import EMBEDDED_GATE, Gate, fuse, fuse_cosines
@@ -24,7 +23,7 @@ from .retrieval import BOTH, HEARD, TEXT, Placing
 logger = logging.getLogger(__name__)
 
 IMAGE, CAPTION = "image", "caption"
-TABLES = (".csv", ".jsonl")
+TABLES = (".csv", ".tsv", ".jsonl")
 _BATCH = 64
 
 
@@ -44,7 +43,7 @@ class CaptionedPicture:
 
 
 def read_pictures(source: str | Path, **options: Any) -> list[CaptionedPicture]:
-    """Pictures from a folder, from a CSV or JSONL table, or else from the data set of that name on the Hub.
+    """Pictures from a folder, from a CSV, TSV or JSONL table, or else from the data set of that name on the Hub.
 
     Options are those of `read_table` and `read_hub`.
 
@@ -88,7 +87,7 @@ def _name_of(path: Path) -> str:
 
 
 def read_table(path: str | Path, image: str = IMAGE, caption: str = CAPTION) -> list[CaptionedPicture]:
-    """A CSV with a header, or JSON lines: a picture's path and a caption of it in each row.
+    """A CSV or TSV with a header, or JSON lines: a picture's path and a caption of it in each row.
 
     Paths are relative to the table. Rows with the same path are captions of one picture; in JSON, a caption may be a
     list of several.
@@ -100,13 +99,13 @@ def read_table(path: str | Path, image: str = IMAGE, caption: str = CAPTION) -> 
 
     Raises:
         FileNotFoundError: if there is no such table.
-        ValueError: if it is no such table, a column is missing or a value is empty, with the line.
+        ValueError: if it is no such table or not in UTF-8, a column is missing or a value is empty, with the line.
     """
     table = Path(path)
     if not table.is_file():
         raise FileNotFoundError(f"There is no table {path}.")
     found: dict[str, dict[str, None]] = {}
-    for where, row in _rows(table):
+    for where, row in read_rows(table):
         missing = [column for column in (image, caption) if column not in row]
         if missing:
             raise ValueError(f"{where}: there is no {', '.join(missing)}; each row needs {image} and {caption}.")
@@ -120,25 +119,6 @@ def read_table(path: str | Path, image: str = IMAGE, caption: str = CAPTION) -> 
         CaptionedPicture(name, tuple(captions), partial(open_picture, table.parent / name))
         for name, captions in found.items()
     ]
-
-
-def _rows(table: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Where each row stands, and the row."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        if table.suffix.lower() != ".jsonl":
-            reader = csv.DictReader(file)
-            for row in reader:
-                yield f"{table}:{reader.line_num}", row
-            return
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise ValueError(f"{table}:{number} is not JSON ({error}).") from error
-                if not isinstance(row, dict):
-                    raise ValueError(f"{table}:{number} is not a JSON object.")
-                yield f"{table}:{number}", row
 
 
 def _captions(value: Any, where: str) -> list[str]:

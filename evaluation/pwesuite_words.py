@@ -1,17 +1,16 @@
 """The words of PWESuite (see `pwesuite`): read, embedded, and written for the suite's own scripts."""
 
-import csv
-import json
 import os
 import pickle
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ipaclip.tokenization.rows import read_utf8, split_lines
 
-from .human import Judgement, read_judgements
+from .human import Judgement, read_columns, read_judgements
 
 HUB_NAME = "zouharvi/pwesuite-eval"
 COLUMNS = ("token_ort", "token_ipa", "token_arp", "lang", "purpose")
@@ -57,7 +56,7 @@ def read_words(source: str | Path) -> list[Word]:
         path = _table_in(path)
     if path.is_file():
         words = [Word(*fields) for fields in _rows_of(path)]
-    elif path.suffix in (".jsonl", ".csv", ".tsv"):
+    elif path.suffix.lower() in (".jsonl", ".csv", ".tsv"):
         raise FileNotFoundError(f"There is no file {source}: give the suite's words, or their name on the Hub.")
     else:
         words = _from_hub(str(source))
@@ -82,38 +81,23 @@ def _from_hub(name: str) -> list[Word]:
     return [Word(*_fields(row, f"{name}, row {index}")) for index, row in enumerate(rows)]
 
 
-def _rows_of(path: Path) -> Iterable[list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix == ".jsonl":
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _fields(_json_row(line, f"{path}:{number}"), f"{path}:{number}")
+def _rows_of(path: Path) -> Iterator[list[str]]:
+    if path.suffix.lower() == ".tsv" and (lines := split_lines(read_utf8(path))):
+        first = lines[0].split("\t")
+        if len(first) == len(COLUMNS) and first[3] in PURPOSES:
+            yield from _without_header(path, lines)
             return
-        tabs = path.suffix == ".tsv"
-        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file)
-        header = next(rows, [])
-        if set(COLUMNS) <= set(header):
-            for row in rows:
-                where = f"{path}:{rows.line_num}"
-                yield _fields(dict(zip(header, row, strict=False)), where)
-        elif tabs and len(header) == len(COLUMNS) and header[3] in PURPOSES:
-            for row in [header, *rows]:
-                if len(row) != len(COLUMNS):
-                    raise ValueError(f"{path}:{rows.line_num}: {len(row)} columns instead of {len(COLUMNS)}.")
-                yield [row[0], row[1], row[4], row[2], row[3]]
-        else:
-            missing = [name for name in COLUMNS if name not in header]
-            raise ValueError(f"{path} has no column {', '.join(missing)}: it needs {', '.join(COLUMNS)}.")
+    for where, row in read_columns(path, COLUMNS):
+        yield _fields(row, where)
 
 
-def _json_row(line: str, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: no JSON ({error.msg}).") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"{where}: no JSON object.")
-    return row
+def _without_header(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
+    """The suite's own table, whose columns stand in another order."""
+    for number, line in enumerate(lines, 1):
+        row = line.split("\t")
+        if len(row) != len(COLUMNS):
+            raise ValueError(f"{path}:{number}: {len(row)} columns instead of {len(COLUMNS)}.")
+        yield [row[0], row[1], row[4], row[2], row[3]]
 
 
 def _fields(row: Mapping[str, Any], where: str) -> list[str]:
@@ -128,20 +112,15 @@ def read_cognates(path: str | Path) -> list[CognateTriple]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for a missing column or an empty cell, with its line.
+        ValueError: for a missing column, an empty cell or a broken row, with its line.
     """
     names = ("word", "cognate", "distractor")
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in names if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path} has no column {', '.join(missing)}: it needs {', '.join(names)}.")
-        triples = []
-        for row in reader:
-            cells = [(row[name] or "").strip() for name in names]
-            if not all(cells):
-                raise ValueError(f"{path}:{reader.line_num}: a word is empty.")
-            triples.append(CognateTriple(*cells))
+    triples = []
+    for where, row in read_columns(path, names):
+        cells = [str(row[name] or "").strip() for name in names]
+        if not all(cells):
+            raise ValueError(f"{where}: a word is empty.")
+        triples.append(CognateTriple(*cells))
     return triples
 
 
@@ -188,12 +167,13 @@ def export_embeddings(vectors: np.ndarray, path: str | Path) -> None:
         ValueError: for another suffix.
     """
     path = Path(path)
-    if path.suffix not in (".pkl", ".pickle", ".npz"):
+    suffix = path.suffix.lower()
+    if suffix not in (".pkl", ".pickle", ".npz"):
         raise ValueError(f"{path.name}: the suite reads .pkl and .npz; give the file one of these suffixes.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
-        if path.suffix == ".npz":
+        if suffix == ".npz":
             np.savez(file, vectors)
         else:
             pickle.dump(vectors, file)

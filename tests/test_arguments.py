@@ -60,6 +60,9 @@ def test_the_arguments_survive_their_own_dictionary():
         ({"data": {"train": "a.txt", "eval_share": 0.95}}, r"data\.eval_share is 0\.95"),
         ({"data": {"train": []}}, r"data\.train is empty"),
         ({"data": {"train": "a.txt", "template": "a photo"}}, r"must hold \{\} once"),
+        ({"data": {"train": "a.txt", "template": "{} {kind}"}}, r"'\{\} \{kind\}': it must hold \{\} once"),
+        ({"data": {"train": "a.txt", "template": "{} {"}}, r"must hold \{\} once"),
+        ({"data": {"train": [{"path": "a.txt", "template": "{0}"}]}}, r"must hold \{\} once"),
         ({"loop": 5}, r"loop must hold keys and values"),
     ],
 )

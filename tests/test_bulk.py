@@ -186,6 +186,39 @@ def test_broken_csv_rows_are_set_aside_with_their_lines(tmp_path: Path) -> None:
         assert word in reason
 
 
+def test_a_line_of_a_tsv_is_a_row_whatever_its_quotation_marks(tmp_path: Path) -> None:
+    texts = ['"Stop he said', 'go"', '"Where is it," she asked.', '"Stop!', '"The dog is big”', '"dog"']
+    (tmp_path / "in.tsv").write_text("id\ttext\n" + "".join(f"{row}\t{text}\n" for row, text in enumerate(texts)))
+    for suffix in (".jsonl", ".tsv"):
+        report = run(tmp_path / "in.tsv", tmp_path / f"out{suffix}", rows_per_shard=2)
+        assert (report.rows, report.transcribed) == (6, 6)
+        expected = [{"id": str(row), "text": text, "ipa": said(text)[0]} for row, text in enumerate(texts)]
+        assert read_output(tmp_path / f"out{suffix}") == expected
+    run(tmp_path / "out.tsv", tmp_path / "again.jsonl", ipa_column="ipa2")
+    assert read_jsonl(tmp_path / "again.jsonl") == [{**row, "ipa2": row["ipa"]} for row in expected]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".csv", ".tsv", ".jsonl", ".parquet"])
+def test_suffixes_may_be_in_capitals(tmp_path: Path, suffix: str) -> None:
+    lower = write_words(tmp_path / f"in{suffix}", 3)
+    upper = lower.rename(tmp_path / f"IN{suffix.upper()}")
+    run(upper, tmp_path / f"OUT{suffix.upper()}")
+    (tmp_path / f"OUT{suffix.upper()}").rename(tmp_path / f"out{suffix}")
+    if suffix == ".txt":
+        assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == said(*WORDS[:3])
+    else:
+        assert [row["ipa"] for row in read_output(tmp_path / f"out{suffix}")] == said(*WORDS[:3])
+
+
+def test_an_open_quote_that_a_later_row_closes_is_told(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('id,text\n1,"Stop he said\n2,go"\n3,fish\n', encoding="utf-8")
+    run(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert [row["id"] for row in read_output(tmp_path / "out.csv")] == ["3"]
+    ((row, where, reason),) = rejections(tmp_path)
+    assert (row, where) == (1, "in.csv:2")
+    assert "lines 2 to 3" in reason
+
+
 def test_an_open_quote_in_the_last_row(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text('text\ndog\n"open\nfish\n', encoding="utf-8")
     run(tmp_path / "in.csv", tmp_path / "out.txt")

@@ -232,7 +232,11 @@ def test_usage_errors_are_typers(arguments: tuple[str, ...]) -> None:
 def test_transcribe() -> None:
     assert ipaclip("transcribe", "--language", "deu-Latn", "Hund", "Fisch").out == ["hʊnt", "fɪʃ"]
     result = ipaclip("transcribe", "--language", "deu-Latn", "--json", "--file", "-", stdin="Hund\n\nFisch\n")
-    assert result.json == [{"text": "Hund", "ipa": "hʊnt"}, {"text": "Fisch", "ipa": "fɪʃ"}]
+    assert result.json == [
+        {"text": "Hund", "ipa": "hʊnt"},
+        {"text": "", "ipa": ""},
+        {"text": "Fisch", "ipa": "fɪʃ"},
+    ]
     assert ipaclip("transcribe", "--language", "deu-Latn", stdin="Hund").out == ["hʊnt"]
 
 
@@ -250,6 +254,34 @@ def test_transcribe_keeps_lines_parallel() -> None:
     assert result.out == ["hʊnt"] * 300 + [""] + ["fɪʃ"] * 300
     (answer,) = ipaclip("transcribe", "--language", "deu-Latn", "--json", "!!!").json
     assert set(answer) == {"text", "error"}
+
+
+@pytest.mark.parametrize("backend", ["epitran", "espeak"])
+def test_a_line_in_is_a_line_out(tmp_path: Path, backend: str) -> None:
+    if backend == "espeak":
+        pytest.importorskip("phonemizer")
+    inside = ["\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x85", "\r"]
+    lines = ["Hund", "", *(f"Hund{sign}Fisch" for sign in inside), " \t", "Katze"]
+    command = ("transcribe", "--language", "deu-Latn", "--backend", backend)
+    alone = dict(zip(("Hund", "Fisch", "Katze"), ipaclip(*command, "Hund", "Fisch", "Katze").out, strict=True))
+    for content in ("\n".join(lines), "\r\n".join(lines) + "\r\n"):
+        (tmp_path / "in.txt").write_bytes(content.encode())
+        for source in ({"stdin": content.encode()}, {}):
+            arguments = command if source else (*command, "--file", tmp_path / "in.txt")
+            result = CliRunner().invoke(app, list(map(str, arguments)), input=source.get("stdin", b""))
+            assert (result.exit_code, result.stderr) == (0, "")
+            said = result.stdout.split("\n")
+            assert said.pop() == ""
+            assert len(said) == len(lines)
+            assert (said[0], said[1], said[-2], said[-1]) == (alone["Hund"], "", "", alone["Katze"])
+            for line in said[2:-2]:
+                assert line.split() == [alone["Hund"], alone["Fisch"]]
+
+
+def test_blank_lines_alone_are_answered_and_an_empty_file_is_not(tmp_path: Path) -> None:
+    result = ipaclip("transcribe", "--language", "deu-Latn", stdin="\n\n")
+    assert (result.code, result.out, result.err) == (0, ["", ""], [])
+    assert "nothing to transcribe" in ipaclip("transcribe", stdin="").err[0]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--language", "xxx-Latn", "word"), ("--file", "/no/such/file")])

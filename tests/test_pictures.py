@@ -120,8 +120,8 @@ def test_tables_gather_the_captions_of_a_picture(folder):
         ("t.csv", "image,caption\na.png,red\nb.png,\n", r"t\.csv:3: a caption is empty"),
         ("t.csv", "image,caption\n,red\n", r"t\.csv:2: image is not the path"),
         ("t.csv", "image,caption\n", "holds no pictures"),
-        ("t.jsonl", '{"image": "a.png", "caption": "a"}\n{"image"\n', r"t\.jsonl:2 is not JSON"),
-        ("t.jsonl", "[]\n", r"t\.jsonl:1 is not a JSON object"),
+        ("t.jsonl", '{"image": "a.png", "caption": "a"}\n{"image"\n', r"t\.jsonl:2: the line is not JSON"),
+        ("t.jsonl", "[]\n", r"t\.jsonl:1: the line is not a JSON object"),
         ("t.jsonl", '{"image": "a.png", "caption": ["a", 3]}\n', r"t\.jsonl:1: a caption is empty or no text"),
     ],
 )

@@ -204,8 +204,8 @@ def test_words_are_read_from_each_format(tmp_path):
     ("name", "content", "message"),
     [
         ("a.jsonl", '{"token_ort": "pat"}\n', "a.jsonl:1: no column token_ipa, token_arp, lang, purpose"),
-        ("a.jsonl", "{\n", "a.jsonl:1: no JSON"),
-        ("a.jsonl", "[1]\n", "a.jsonl:1: no JSON object"),
+        ("a.jsonl", "{\n", "a.jsonl:1: the line is not JSON"),
+        ("a.jsonl", "[1]\n", "a.jsonl:1: the line is not a JSON object"),
         ("a.csv", "token_ort,lang\npat,en\n", "no column token_ipa, token_arp, purpose"),
         ("a.tsv", "pat\tpæt\ten\tmain\tP\npat\n", "a.tsv:2: 1 columns instead of 5"),
         ("a.jsonl", "", "holds no words"),

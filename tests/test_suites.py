@@ -272,6 +272,20 @@ def test_the_command_says_what_is_wrong(tiny_checkpoint, tiny_checkpoint_copy, j
     assert "two or more" in complaint("--compare", "a")
     judged.write_text("word1,obtained\npat,1\n", encoding="utf-8")
     assert "has no column word2" in complaint(tiny_checkpoint, "--suite", "human", "--human", judged)
+    table = tmp_path / "table.csv"
+    for content, message in (
+        (f"image,caption\na.png,{'x' * 200_000}\n".encode(), "table.csv:2: the row cannot be read: field larger than"),
+        ("image,caption\nnaïve.png,dog\n".encode("latin-1"), "table.csv:2: the row is not UTF-8 at byte 3: save the"),
+        ("image,caption\na.png,dog\n".encode("utf-16"), "table.csv is in UTF-16: save it as UTF-8"),
+        (
+            b'image,caption\na.png,"open\nb.png,dog\n',
+            "table.csv:2: the row cannot be read: a quotation mark is not closed",
+        ),
+    ):
+        table.write_bytes(content)
+        assert message in complaint(tiny_checkpoint, "--suite", "retrieval", "--pictures", table)
+    table.write_text(f"word1,word2,obtained\n{'x' * 200_000},a,1\n", encoding="utf-8")
+    assert "table.csv:2: " in complaint(tiny_checkpoint, "--suite", "human", "--human", table)
     assert "no file" in complaint(tiny_checkpoint, "--suite", "pwesuite", "--pwesuite", tmp_path / "none.csv")
     assert "none.csv" in complaint(tiny_checkpoint, "--suite", "human", "--human", tmp_path / "none.csv")
     config = json.loads((tiny_checkpoint_copy / "config.json").read_text())

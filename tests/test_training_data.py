@@ -85,15 +85,66 @@ def test_a_quotation_mark_that_nobody_closes_loses_one_row(tmp_path, tokenizer):
     data = load(tmp_path, tokenizer, "rows.csv", content)
     assert list(data.texts) == ["two\nlines", *(f"word {number}" for number in range(60))]
     reasons = rejected(tmp_path)
-    assert reasons["4"] == reasons["66"] == "a quotation mark is not closed"
-    assert "the line is not CSV" in reasons["65"]
+    assert reasons["4"] == reasons["66"] == "the row cannot be read: a quotation mark is not closed"
+    assert "',' expected" in reasons["65"]
     assert len(reasons) == data.rejected == 3
+
+
+def test_a_line_of_a_tsv_is_a_row_whatever_its_quotation_marks(tmp_path, tokenizer):
+    texts = ['"Stop he said', 'go"', '"Where is it," she asked.', '"Stop!', '"The dog is big”']
+    data = load(tmp_path, tokenizer, "ROWS.TSV", "ipa\ttext\n" + "".join(f"kæt\t{text}\n" for text in texts))
+    assert list(data.texts) == texts
+    assert data.rejected == 0
+
+
+def test_rows_that_hold_what_no_file_can_are_set_aside(tmp_path, tokenizer):
+    content = (
+        '{"text": "cat", "ipa": "kæt"}\n'
+        '{"text": "x\\ud800", "ipa": "a"}\n'
+        '{"text": "y", "ipa": "a", "note": "\\udc00"}\n'
+        + '{"text": "z", "ipa": "a", "note": '
+        + "[" * 100_000
+        + "]" * 100_000
+        + "}\n"
+        + '{"text": "w", "text": "v", "ipa": "a"}\n'
+        + '{"text": "u", "ipa": "a", "weight": 1'
+        + "0" * 400
+        + "}\n"
+        + '{"text": "lost \ufffd", "ipa": "a"}\n'
+    )
+    data = load(tmp_path, tokenizer, "rows.jsonl", content)
+    assert list(data.texts) == ["cat"]
+    reasons = rejected(tmp_path)
+    for line, word in {"2": "surrogate", "3": "surrogate", "4": "nested", "5": "'text' twice", "6": "weight"}.items():
+        assert word in reasons[line]
+    assert "U+FFFD" in reasons["7"]
+
+
+def test_a_column_that_is_named_twice_is_refused_with_the_line(tmp_path, tokenizer):
+    with pytest.raises(ArgumentsError, match=r"rows\.csv:1: the header names 'text' twice"):
+        load(tmp_path, tokenizer, "rows.csv", "text,ipa,text\ncat,kæt,dog\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_files_in_another_encoding_are_named(tmp_path, tokenizer, encoding):
+    (tmp_path / "rows.csv").write_bytes("text,ipa\nnaïve,naiv\ncat,kat\n".encode(encoding))
+    arguments = DataArguments(train=[str(tmp_path / "rows.csv")])
+    if encoding == "latin-1":  # costs the row
+        assert list(load_data(arguments, tokenizer, 64, tmp_path, tmp_path / "cache").texts) == ["cat"]
+        assert "not UTF-8 at byte 3" in rejected(tmp_path)["2"]
+    else:
+        with pytest.raises(ArgumentsError, match=r"rows\.csv is in UTF-16: save it as UTF-8"):
+            load_data(arguments, tokenizer, 64, tmp_path, tmp_path / "cache")
+    words = tmp_path / "held_out.txt"
+    words.write_bytes("naïve".encode(encoding))
+    with pytest.raises(ValueError, match=r"held_out\.txt is not UTF-8 at byte"):
+        load(tmp_path, tokenizer, "rows.jsonl", jsonl({"text": "a", "ipa": "a"}), held_out=str(words))
 
 
 def test_csv_that_spreadsheets_write_is_read(tmp_path, tokenizer):
     data = load(tmp_path, tokenizer, "rows.csv", '\ufefftext,ipa\r\n\r\ncat,kæt\r\na 5" nail,neɪl\r\nbee\r\na,b,c\r\n')
     assert list(data.texts) == ["cat", 'a 5" nail', "bee"]
-    assert rejected(tmp_path)["6"] == "1 cells too many"
+    assert rejected(tmp_path)["6"] == "the row has 3 cells, and the header 2"
 
 
 def test_a_cell_without_end_is_one_broken_row(tmp_path, tokenizer):

@@ -135,7 +135,7 @@ def transcribe_file(
     with _claimed(output) as folder:
         source = open_source(input, cache=folder / _CACHE, split=split, config=config, streaming=streaming)
         _check_columns(source.columns, str(input), said, ipa_column, overwrite_column)
-        job = _job(source, folder, output.suffix, rows_per_shard, said, ipa_column=ipa_column)
+        job = _job(source, folder, output.suffix.lower(), rows_per_shard, said, ipa_column=ipa_column)
         settings = _settings(source, job)
         _go_on_only_with(folder, output, settings)
         counts = _finished(folder, settings)
@@ -245,7 +245,7 @@ def _versions(said: Pronunciation) -> dict[str, str | None]:
 
 
 def _check_paths(source: str | Path, output: Path, rejected: Path, overwrite: bool) -> None:
-    if output.suffix not in SUFFIXES:
+    if output.suffix.lower() not in SUFFIXES:
         raise BulkError(f"{output}: the output's name must end in {', '.join(SUFFIXES)}.")
     for path in (output, rejected):
         if not path.parent.is_dir():
@@ -476,7 +476,7 @@ def _put_in_place(folder: Path, output: Path, rejected: Path, counts: dict[str, 
         else:
             rejected.unlink(missing_ok=True)
         listed.unlink()
-    joined = folder / f"{JOINED}{output.suffix}"
+    joined = folder / f"{JOINED}{output.suffix.lower()}"
     if joined.exists():
         os.replace(joined, output)
     keep = {_FINISHED, _LOCK}

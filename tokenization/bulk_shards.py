@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .bulk_sources import Record, import_pyarrow
+from .bulk_sources import import_pyarrow
+from .rows import Record
 from .transcription import Transcriber, UnknownLanguageError, get_transcriber
 
 if TYPE_CHECKING:
@@ -180,14 +181,21 @@ class ShardJob:
 
     def write_cells(self, stream: TextIO, rows: Iterable[dict[str, Any]]) -> None:
         """Rows of a CSV or TSV, without a header."""
-        delimiter = "\t" if self.suffix == ".tsv" else ","
-        plain = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        # csv leaves a lone carriage return unquoted, and readers take it for the end of the row.
-        quoting = csv.writer(stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for row in rows:
             cells = [row.get(name) for name in self.columns]
+            if self.suffix == ".tsv":
+                stream.write("\t".join(map(_tsv_cell, cells)) + "\n")
+                continue
+            # csv leaves a lone carriage return unquoted, and readers take it for the end of the row.
             returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
-            (quoting if returns else plain).writerow(cells)
+            quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+            csv.writer(stream, lineterminator="\n", quoting=quoting).writerow(cells)
+
+
+def _tsv_cell(value: Any) -> str:
+    """Quoted only if it must be: in a .tsv, quotation marks around anything else are text."""
+    text = "" if value is None else str(value)
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in '"\t\r\n') else text
 
 
 def join_shards(job: ShardJob, versions: dict[str, str | None]) -> None:

@@ -1,32 +1,21 @@
 """Where the rows of a bulk run come from: text files line by line, Parquet and Hub data sets through `datasets`."""
 
-import csv
 import hashlib
-import json
-from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .rows import TEXT_SUFFIXES, Record, read_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, IterableDataset
 
-TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
-_TXT_COLUMN = "text"
 _SURVEYED_TOGETHER = 10_000
-
-
-class Record(NamedTuple):
-    """A row of a text file: the line it begins on (from 1), its values, and why it is broken, if it is."""
-
-    line: int
-    values: dict[str, Any]
-    broken: str | None = None
 
 
 class Source(Protocol):
@@ -104,16 +93,17 @@ def open_source(
 
 def _open(name: str | Path, cache: Path, split: str | None, config: str | None, *, streaming: bool) -> Source:
     path = Path(name)
-    is_file = path.suffix in SUFFIXES or path.is_file()
+    suffix = path.suffix.lower()
+    is_file = suffix in SUFFIXES or path.is_file()
     if not is_file:
         return _open_data_set(str(name), cache, split, config, streaming)
     if split is not None or config is not None:
         raise ValueError(f"{path} is a file: only data sets have a split or a config.")
-    if path.suffix not in SUFFIXES:
+    if suffix not in SUFFIXES:
         raise ValueError(f"{path}: the name must end in {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
-    if path.suffix in TEXT_SUFFIXES:
+    if suffix in TEXT_SUFFIXES:
         return TextSource(path)
     return _open_parquet(path, cache, streaming)
 
@@ -124,112 +114,6 @@ def _refuse_empty(name: str | Path, rows: int | None) -> None:
 
 
 # --- text files ---
-
-
-def read_records(path: Path) -> Iterator[Record]:
-    """Every row of a text file in UTF-8; a broken one with its reason, and reading goes on behind it.
-
-    Lines without anything are rows of a .txt file, and no rows of the others.
-
-    Raises:
-        ValueError: If the file is in UTF-16, or a table's header is broken.
-    """
-    with path.open("rb") as start:
-        if start.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise ValueError(f"{path} is in UTF-16: save it as UTF-8.")
-    read = {".txt": _read_txt, ".jsonl": _read_jsonl}.get(path.suffix, _read_table)
-    # Bytes that are not UTF-8 must cost their own row only: they come as surrogates, which no valid text holds.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        yield from read(path, lines)
-
-
-def _read_txt(_: Path, lines: Iterator[str]) -> Iterator[Record]:
-    for number, line in enumerate(lines, 1):
-        yield Record(number, {_TXT_COLUMN: line.rstrip("\r\n")}, _why_not_utf8(line))
-
-
-def _read_jsonl(_: Path, lines: Iterator[str]) -> Iterator[Record]:
-    for number, line in enumerate(lines, 1):
-        broken = _why_not_utf8(line)
-        if broken:
-            yield Record(number, {}, broken)
-        elif line.strip():
-            yield _parse_json(number, line)
-
-
-def _parse_json(number: int, line: str) -> Record:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return Record(number, {}, f"the line is not JSON: {error}")
-    if not isinstance(values, dict):
-        return Record(number, {}, "the line is not a JSON object")
-    # Only an escape can smuggle half a character in, and no UTF-8 file can hold it.
-    if "\\u" in line and _why_not_utf8(json.dumps(values, ensure_ascii=False)):
-        return Record(number, {}, "the line holds half of a surrogate pair, which is no character")
-    return Record(number, values)
-
-
-def _read_table(path: Path, lines: Iterator[str]) -> Iterator[Record]:
-    records = _cells(lines, "\t" if path.suffix == ".tsv" else ",")
-    line, header = next(records, (1, []))
-    _check_header(path, line, header)
-    for number, cells in records:
-        if isinstance(cells, str):
-            yield Record(number, {}, cells)
-        elif len(cells) != len(header):
-            yield Record(number, {}, f"the row has {len(cells)} cells, and the header {len(header)}")
-        else:
-            yield Record(number, dict(zip(header, cells, strict=True)), _why_not_utf8("".join(cells)))
-
-
-def _cells(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """`(first line, cells)` of each row; of a broken one `(line, why)`, and the line behind it begins the next row.
-
-    So an open quote costs its own line, not all that follow up to the next quote.
-    """
-    taken: list[str] = []  # lines of the row that is being read
-    waiting: deque[str] = deque()  # lines to be read once more
-
-    def feed() -> Iterator[str]:
-        while True:
-            line = waiting.popleft() if waiting else next(lines, None)
-            if line is None:
-                return
-            taken.append(line)
-            yield line
-
-    first, reader = 1, csv.reader(feed(), delimiter=delimiter, strict=True)
-    while True:
-        try:
-            cells: list[str] | str | None = next(reader, None)
-        except csv.Error as error:
-            cells = f"the row cannot be read: {error}"
-            waiting.extendleft(reversed(taken[1:]))
-            del taken[1:]
-            reader = csv.reader(feed(), delimiter=delimiter, strict=True)
-        if cells is None:
-            return
-        if cells:
-            yield first, cells
-        first += len(taken)
-        taken.clear()
-
-
-def _check_header(path: Path, line: int, header: list[str] | str) -> None:
-    if isinstance(header, str) or _why_not_utf8("".join(header)):
-        raise ValueError(f"{path}:{line}: the header cannot be read: {header!r}.")
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise ValueError(f"{path}:{line}: the header names {', '.join(map(repr, twice))} twice: rename one.")
-
-
-def _why_not_utf8(text: str) -> str | None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        return f"the row is not UTF-8 at character {error.start + 1}"
-    return None
 
 
 class TextSource:
@@ -254,7 +138,7 @@ class TextSource:
             ValueError: If it does not.
         """
         pa = import_pyarrow()
-        if self._path.suffix != ".jsonl":
+        if self._path.suffix.lower() != ".jsonl":
             return pa.schema([(name, pa.string()) for name in self.columns])
         found = pa.schema([(name, pa.string() if name in strings else pa.null()) for name in self.columns])
         records = read_records(self._path)

@@ -3,6 +3,7 @@
 import difflib
 import importlib.util
 import json
+import string
 import types
 import typing
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import yaml
 from huggingface_hub.dataclasses import strict
+from ipaclip.tokenization.rows import read_utf8
 
 FeatureSet = Literal["panphon", "ipa_chart", "learned"]
 TERMS = ("cosine", "mse", "contrastive", "relational")
@@ -224,7 +226,7 @@ class DistillationArguments:
             FileNotFoundError: if there is no such file.
         """
         try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            values = yaml.safe_load(read_utf8(path))
         except yaml.YAMLError as error:
             raise ArgumentsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
         if not isinstance(values, dict):
@@ -308,8 +310,7 @@ def _check(arguments: DistillationArguments) -> None:
     if not any(getattr(objective, name) for name in TERMS):
         raise ArgumentsError(f"objective: every weight is 0; give one of {', '.join(TERMS)} a positive weight")
     for source in [*data.sources(), *data.for_evaluation().sources()]:
-        if source.template.count("{}") != 1:
-            raise ArgumentsError(f"data.template is {source.template!r}: it must hold {{}} once, for the text")
+        _check_template(source.template)
         if not 0 < source.weight < float("inf"):
             raise ArgumentsError(f"data.train: the weight of {source.path} is {source.weight}: it must be positive")
     _check_shape(arguments.student)
@@ -322,6 +323,17 @@ def _check(arguments: DistillationArguments) -> None:
         )
     for tracker in loop.trackers:
         _check_tracker(tracker)
+
+
+def _check_template(template: str) -> None:
+    try:
+        fields = [rest for _, *rest in string.Formatter().parse(template) if rest[0] is not None]
+    except ValueError:
+        fields = []
+    if fields != [["", "", None]]:
+        raise ArgumentsError(
+            f"data.template is {template!r}: it must hold {{}} once, for the text; other braces are written twice"
+        )
 
 
 def _check_shape(student: StudentArguments) -> None:

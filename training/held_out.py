@@ -1,10 +1,10 @@
 """Words that training must never hear, because an evaluation asks for them."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from ipaclip.tokenization import IPATokenizer
+from ipaclip.tokenization.rows import read_utf8
 
 STRESS_MARKS = ("ˈ", "ˌ")
 
@@ -21,7 +21,7 @@ class HeldOutWords:
     @classmethod
     def from_file(cls, tokenizer: IPATokenizer, path: str | None) -> "HeldOutWords":
         """Words of IPA, one a line."""
-        return cls(tokenizer, Path(path).read_text(encoding="utf-8").split() if path else ())
+        return cls(tokenizer, read_utf8(path).split() if path else ())
 
     def __bool__(self) -> bool:
         return bool(self._words)

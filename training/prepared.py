@@ -86,8 +86,11 @@ class Writer:
     def append(self, rows: Sequence[PreparedRow], rejected: Sequence[dict[str, str]], read: int) -> None:
         """Adds a chunk of `read` rows: those kept, and those set aside with their reasons."""
         counts = self.counts
-        texts, places = [row.text.encode() for row in rows], [row.where.encode() for row in rows]
-        aside = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected).encode()
+        texts = [row.text.encode() for row in rows]
+        # A file's name need not be UTF-8.
+        places = [row.where.encode(errors="backslashreplace") for row in rows]
+        listed = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
+        aside = listed.encode(errors="backslashreplace")
         chunk = {
             "phonemes": np.concatenate([row.ids for row in rows]) if rows else [],
             "phoneme_ends": counts.phonemes + np.cumsum([len(row.ids) for row in rows]),

@@ -1,13 +1,11 @@
 """Rows of text from files and from the Hub, one at a time, each with the place that it comes from."""
 
-import csv
-import json
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from ipaclip.tokenization.rows import TEXT_COLUMN, TEXT_SUFFIXES, read_records
 
 from .arguments import ArgumentsError, SourceArguments
 
@@ -33,11 +31,12 @@ class Row:
 def read_rows(source: SourceArguments) -> Iterator[tuple[str, Values | RowError]]:
     """`(place, values)` of each row of a source, `place` being `file:line` or `name:row`; broken rows as `RowError`.
 
-    JSONL, CSV, TSV and TXT (a text a line) are read here, since a broken line must not stop the rest; Parquet and names
-    of Hub data sets go through `datasets`, streamed.
+    Of JSONL, CSV, TSV and TXT (a text a line) a broken line does not stop the rest; Parquet and names of Hub data sets
+    go through `datasets`, streamed.
 
     Raises:
-        ArgumentsError: for a file that is missing, empty or of another kind, or has no text column.
+        ArgumentsError: for a file that is missing, empty or of another kind, is in UTF-16, has no text column, or names
+            a column twice.
     """
     rows, columns = 0, set[str]()
     for number, values in _reader(source):
@@ -57,89 +56,30 @@ def read_rows(source: SourceArguments) -> Iterator[tuple[str, Values | RowError]
 def check_source(source: SourceArguments) -> None:
     """Raises `ArgumentsError` for a file that is missing or of another kind; Hub data sets are not looked up."""
     path = Path(source.path)
-    if path.suffix in (*_LINES, ".parquet"):
+    if path.suffix.lower() in (*TEXT_SUFFIXES, ".parquet"):
         if not path.is_file():
             raise ArgumentsError(f"data.train: there is no file {path}")
     elif path.exists():
-        raise ArgumentsError(f"data.train: {path} must end in {', '.join(_LINES)} or .parquet")
+        raise ArgumentsError(f"data.train: {path} must end in {', '.join(TEXT_SUFFIXES)} or .parquet")
 
 
 def _reader(source: SourceArguments) -> Iterator[tuple[int, Values | RowError]]:
     path = Path(source.path)
-    if path.suffix in _LINES:
-        return _LINES[path.suffix](path, source.text_column)
-    return _read_dataset(source, path)
+    return _read_file(source, path) if path.suffix.lower() in TEXT_SUFFIXES else _read_dataset(source, path)
 
 
-def _read_jsonl(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    values = json.loads(line)
-                    yield number, values if isinstance(values, dict) else RowError("the line is not a JSON object")
-                except json.JSONDecodeError as error:
-                    yield number, RowError(f"the line is not JSON: {error}")
-
-
-def _read_csv(path: Path, _: str) -> Iterator[tuple[int, Values | RowError]]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        header: list[str] | None = None
-        for number, cells in csv_rows(lines, "\t" if path.suffix == ".tsv" else ","):
-            if isinstance(cells, RowError):
-                yield number, cells
-            elif header is None:
-                header = cells
-            elif len(cells) > len(header):
-                yield number, RowError(f"{len(cells) - len(header)} cells too many")
-            else:
-                yield number, dict(zip(header, cells, strict=False))
-
-
-def csv_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | RowError]]:
-    """The cells of each row, with the number of its first line.
-
-    A quoted cell may hold line breaks, but few: a quotation mark that nobody closes would swallow the rest of the file.
-    The row that it is in is broken, and the line after is the next row.
-    """
-    numbered = enumerate(lines, 1)
-    ahead = deque(islice(numbered, CSV_ROW_LINES))
-    while ahead:
-        used = 1
-        cells = _cells([ahead[0][1]], delimiter)
-        while isinstance(cells, RowError) and str(cells) == UNCLOSED and used < len(ahead):
-            used += 1
-            cells = _cells([line for _, line in islice(ahead, used)], delimiter)
-        if isinstance(cells, RowError):
-            used = 1
-            cells = _cells([ahead[0][1]], delimiter)
-        if isinstance(cells, RowError) or cells:
-            yield ahead[0][0], cells
-        for _ in range(used):
-            ahead.popleft()
-        ahead.extend(islice(numbered, used))
-
-
-CSV_ROW_LINES = 20
-UNCLOSED = "a quotation mark is not closed"
-
-
-def _cells(lines: list[str], delimiter: str) -> list[str] | RowError:
-    """The cells of one row; none of an empty line."""
+def _read_file(source: SourceArguments, path: Path) -> Iterator[tuple[int, Values | RowError]]:
+    is_txt = path.suffix.lower() == ".txt"
     try:
-        return next(csv.reader(lines, delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        return RowError(UNCLOSED if "unexpected end of data" in str(error) else f"the line is not CSV: {error}")
-
-
-def _read_txt(path: Path, text_column: str) -> Iterator[tuple[int, Values | RowError]]:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield number, {text_column: line.strip()}
-
-
-_LINES = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_txt}
+        for line, values, broken in read_records(path, whole=False):
+            if broken is not None:
+                yield line, RowError(broken)
+            elif not is_txt:
+                yield line, values
+            elif values[TEXT_COLUMN].strip():
+                yield line, {source.text_column: values[TEXT_COLUMN].strip()}
+    except ValueError as error:
+        raise ArgumentsError(f"data.train: {error}") from error
 
 
 def _read_dataset(source: SourceArguments, path: Path) -> Iterator[tuple[int, Values | RowError]]:
@@ -149,7 +89,7 @@ def _read_dataset(source: SourceArguments, path: Path) -> Iterator[tuple[int, Va
         raise ArgumentsError(
             f"data.train: {path} is read with the package datasets: pip install 'ipaclip[data]'"
         ) from error
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         yield from _read_parquet(datasets, path)
         return
     try:
@@ -189,7 +129,7 @@ def parse_row(where: str, values: Values | RowError, source: SourceArguments) ->
     if text is None or not text.strip():
         raise RowError("the text is empty")
     if "\ufffd" in f"{text}{pronounced}{ipa}":
-        raise RowError("the row is not UTF-8")
+        raise RowError("the row holds U+FFFD, which stands where a character was lost")
     weight = _weight(values.get(source.weight_column)) * source.weight
     return Row(where, text.strip(), (pronounced or text).strip(), ipa, language or source.language, weight)
 
@@ -199,7 +139,7 @@ def _weight(value: Any) -> float:
         return 1.0
     try:
         weight = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         weight = -1.0
     if not 0 < weight < float("inf"):
         raise RowError(f"weight is {value!r}: it must be a positive number")
