@@ -1,5 +1,6 @@
 """IPA-CLIP model configuration."""
 
+import os
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,18 +14,22 @@ logger = logging.get_logger(__name__)
 FEATURE_SETS = ("panphon", "ipa_chart", "learned")
 POOLINGS = ("mean", "eos", "bos")
 
-# What transformers itself writes into a config.json or passes to a configuration, beyond fields and properties.
+# What transformers itself passes to a configuration, beyond fields and properties.
 TRANSFORMERS_KEYS = frozenset(
     {
         "attn_implementation",
         "auto_map",
         "base_model_tp_plan",
+        "cls_token_id",
+        "decoder_start_token_id",
         "distributed_config",
         "experts_implementation",
         "fusion_config",
         "kernel_config",
+        "mask_token_id",
         "per_layer_config",
         "quantization_config",
+        "sep_token_id",
         "text_config_dict",
         "tie_word_embeddings",
         "transformers_weights",
@@ -35,25 +40,61 @@ TRANSFORMERS_KEYS = frozenset(
 )
 
 
-def reject_misspelled_keys(config: PreTrainedConfig, keys: dict[str, Any]) -> None:
+def unknown_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any]) -> dict[str, str | None]:
+    """What is no key of a configuration, and the key that each resembles, if any."""
+    valid = list(config_class.__dataclass_fields__)
+    unknown = [
+        key
+        for key in keys
+        if not (key in valid or key in TRANSFORMERS_KEYS or key.startswith("_") or hasattr(config_class, key))
+    ]
+    return {key: next(iter(get_close_matches(key, valid, n=1)), None) for key in unknown}
+
+
+def reject_misspelled_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any]) -> None:
     """
-    transformers turns every unknown key into an attribute, so that a misspelled one silently leaves its default.
+    For what a person wrote: transformers turns every unknown key into an attribute, so that a misspelled one silently
+    leaves its default.
 
     Raises:
-        `ValueError`: if an unknown key resembles a valid one. A key that resembles none is kept, with a warning:
-            a later transformers may have written it.
+        `ValueError`: if an unknown key resembles a valid one. A key that resembles none is kept, with a warning.
     """
-    name, valid = type(config).__name__, type(config).__dataclass_fields__
-    for key in keys:
-        if key in TRANSFORMERS_KEYS or key.startswith("_") or hasattr(type(config), key):
-            continue
-        if nearest := get_close_matches(key, valid, n=1):
-            raise ValueError(f"`{key}` is not a key of {name}: did you mean `{nearest[0]}`?")
-        logger.warning(f"`{key}` is not a key of {name} and has no effect on the model.")
+    for key, nearest in unknown_keys(config_class, keys).items():
+        if nearest is not None:
+            raise ValueError(f"`{key}` is not a key of {config_class.__name__}: did you mean `{nearest}`?")
+        logger.warning(f"`{key}` is not a key of {config_class.__name__} and has no effect on the model.")
+
+
+def warn_of_misspelled_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any]) -> None:
+    """
+    For what a file holds: any program may have written what it likes there, a later transformers above all. A key is
+    likely to be misspelled just where the key that it resembles is missing.
+    """
+    for key, nearest in unknown_keys(config_class, keys).items():
+        if nearest is not None and nearest not in keys:
+            logger.warning(
+                f"`{key}` is not a key of {config_class.__name__} and has no effect on the model: if `{nearest}` is "
+                "meant, correct it in the file."
+            )
+
+
+class _ReadsFiles:
+    """Tells the keys of a file, which may be any, from those that a person passes, which must be spelled right."""
+
+    @classmethod
+    def from_dict(cls: Any, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        r"""As [`~transformers.PreTrainedConfig.from_dict`]: a key of `config_dict` that is unknown is kept."""
+        if config_dict.get("model_type", cls.model_type) == cls.model_type:
+            warn_of_misspelled_keys(cls, config_dict)
+        return super().from_dict({"model_type": cls.model_type, **config_dict}, **kwargs)  # type: ignore[misc]
+
+    @classmethod
+    def from_json_file(cls: Any, json_file: str | os.PathLike) -> Any:
+        return cls.from_dict(cls._dict_from_json_file(json_file))
 
 
 @strict
-class IPAClipPronunciationConfig(PreTrainedConfig):
+class IPAClipPronunciationConfig(_ReadsFiles, PreTrainedConfig):
     r"""
     Configuration of the pronunciation tower: a bidirectional CLIP encoder over phonemes.
 
@@ -76,7 +117,8 @@ class IPAClipPronunciationConfig(PreTrainedConfig):
     The other arguments are [`~transformers.CLIPTextConfig`]'s.
 
     Raises:
-        `ValueError`: if the values contradict each other, or a key is misspelled.
+        `ValueError`: if the values contradict each other, or a key that is passed resembles one and is none. What a
+            file or `to_dict` holds may have further keys.
 
     Example:
 
@@ -117,13 +159,15 @@ class IPAClipPronunciationConfig(PreTrainedConfig):
     eos_token_id: int = 3
 
     def __post_init__(self, **kwargs: Any) -> None:
-        # Popped, for as an attribute it would hide the class's own.
-        if (model_type := kwargs.pop("model_type", self.model_type)) != self.model_type:
+        # Popped, for as an attribute it would hide the class's own. What a person writes has none.
+        model_type = kwargs.pop("model_type", None)
+        if model_type not in (None, self.model_type):
             raise ValueError(
                 f"The configuration of a `{model_type}` has no pronunciation tower: to put one beside a CLIP, use "
                 "`IPAClipModel.from_clip`."
             )
-        reject_misspelled_keys(self, kwargs)
+        if model_type is None:
+            reject_misspelled_keys(type(self), kwargs)
         super().__post_init__(**kwargs)
 
     def validate_architecture(self) -> None:
@@ -165,7 +209,7 @@ class IPAClipPronunciationConfig(PreTrainedConfig):
 
 
 @strict
-class IPAClipConfig(CLIPConfig):
+class IPAClipConfig(_ReadsFiles, CLIPConfig):
     r"""
     Configuration of IPA-CLIP: CLIP's, and that of the pronunciation tower.
 
@@ -177,7 +221,8 @@ class IPAClipConfig(CLIPConfig):
     The other arguments are [`~transformers.CLIPConfig`]'s.
 
     Raises:
-        `ValueError`: if the two projection dimensions differ, or a key is misspelled.
+        `ValueError`: if the two projection dimensions differ, or a key that is passed resembles one and is none. What
+            a file or `to_dict` holds may have further keys.
 
     Example:
 
@@ -197,12 +242,35 @@ class IPAClipConfig(CLIPConfig):
 
     pronunciation_config: dict | IPAClipPronunciationConfig | None = None
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        r"""
+        As [`~transformers.PreTrainedConfig.from_dict`]: a key of `config_dict` that is unknown is kept.
+
+        Raises:
+            `ValueError`: if a key in `kwargs["pronunciation_config"]` is misspelled, or the values do not fit.
+        """
+        in_file, passed = (source.get("pronunciation_config") for source in (config_dict, kwargs))
+        if isinstance(in_file, dict):
+            warn_of_misspelled_keys(IPAClipPronunciationConfig, in_file)
+        if isinstance(passed, dict) and "model_type" not in passed:
+            reject_misspelled_keys(IPAClipPronunciationConfig, passed)
+        return super().from_dict(config_dict, **kwargs)
+
     def __post_init__(self, **kwargs: Any) -> None:
-        # A plain CLIP's config.json may hold what it likes: CLIP reads it, too.
-        if kwargs.pop("model_type", self.model_type) == self.model_type:
-            reject_misspelled_keys(self, kwargs)
+        model_type = kwargs.pop("model_type", None)
+        tower_type = IPAClipPronunciationConfig.model_type
+        if model_type == tower_type:
+            raise ValueError(
+                "This is the configuration of a pronunciation tower alone: load it with "
+                "`IPAClipPronunciationModelWithProjection`, or put it onto its CLIP with `ipaclip convert merge`."
+            )
+        if model_type is None:
+            reject_misspelled_keys(type(self), kwargs)
         if not isinstance(self.pronunciation_config, PreTrainedConfig):
-            self.pronunciation_config = {"projection_dim": self.projection_dim, **(self.pronunciation_config or {})}
+            written = {} if model_type is None else {"model_type": tower_type}
+            given = self.pronunciation_config or {}
+            self.pronunciation_config = {"projection_dim": self.projection_dim, **written, **given}
         super().__post_init__(**kwargs)
 
     def validate_architecture(self) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,7 +18,6 @@ from transformers.models.clip.modeling_clip import (
     CLIPEncoder,
     CLIPModel,
     CLIPPreTrainedModel,
-    _get_vector_norm,
     image_text_contrastive_loss,
 )
 from transformers.utils import ModelOutput, is_tracing, logging
@@ -38,6 +38,12 @@ RESIDUAL_STD = 0.1 * EMBEDDING_STD
 NOT_FILLED = (
     "The phoneme feature table of this model was never filled: call `set_phoneme_features(table)` with the "
     "tokenizer's table (`ipaclip.tokenization.phoneme_feature_table`), or load a trained checkpoint."
+)
+
+VOCABULARY_IS_FIXED = (
+    "The input embeddings of a pronunciation tower cannot be resized or replaced, for each token is a row of its phoneme "
+    "feature table: build a tokenizer with the further segments (`IPATokenizer.build(segments=[...])`), its table "
+    "(`phoneme_feature_table`), and a new tower for both."
 )
 
 NO_PHONETIC_PROJECTION = (
@@ -136,8 +142,16 @@ class IPAClipPronunciationEmbeddings(nn.Module):
             nn.Embedding(config.vocab_size, config.hidden_size) if config.learned_residual else None
         )
         self.position_embedding = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        # Looked for NaN until there is none, once: each look waits for the accelerator.
+        # Looked for NaN until there is none, and again after loading or moving: each look waits for the accelerator.
         self._table_is_filled = False
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._table_is_filled = False
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
+        self._table_is_filled = False
+        return super()._apply(*args, **kwargs)
 
     def set_phoneme_features(self, table: Any) -> None:
         """See [`IPAClipPreTrainedModel.set_phoneme_features`]."""
@@ -166,8 +180,12 @@ class IPAClipPronunciationEmbeddings(nn.Module):
 
     def _check(self, input_ids: torch.Tensor) -> None:
         """All that depends on values, and so cannot be traced."""
-        if self.phoneme_features is not None and not self._table_is_filled:
-            if torch.isnan(self.phoneme_features).any():
+        table = self.phoneme_features
+        if table is not None and table.device.type == "cpu":
+            # Where a look costs nothing; a table is NaN as a whole.
+            self._table_is_filled = self._table_is_filled and not math.isnan(table[0, 0])
+        if table is not None and not self._table_is_filled:
+            if torch.isnan(table).any():
                 raise ValueError(NOT_FILLED)
             self._table_is_filled = True
         # Accelerators report such ids themselves, and looking would make them wait.
@@ -207,6 +225,9 @@ class IPAClipPhoneticProjection(nn.Module):
 
     Each token is described together with two neighbours on either side and by where in the word it stands, and a word
     is the sum of its tokens, so that a vector is about as long as its word has sounds.
+
+    Its weights ask for no gradients, for no model's `forward` reads them, and distributed training waits for the
+    gradients of all that ask. To train it, call `requires_grad_()`; `ipaclip.training.phonetic` does.
     """
 
     def __init__(self, config: IPAClipPronunciationConfig) -> None:
@@ -219,6 +240,7 @@ class IPAClipPhoneticProjection(nn.Module):
         # What a token adds before it says anything: without it, all words would share one large direction.
         self.offset = nn.Parameter(torch.zeros(config.phonetic_dim))
         self.place = nn.Linear(2 * PLACE_WAVES, config.phonetic_dim)
+        self.requires_grad_(False)
 
     def forward(self, embeddings: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """`(batch, length, hidden_size)` and `(batch, length)` to `(batch, length, phonetic_dim)`, 0 at padding."""
@@ -296,6 +318,16 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
             if isinstance(module, IPAClipPronunciationEmbeddings):
                 module.set_phoneme_features(table)
 
+    def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
+        r"""As [`~transformers.PreTrainedModel.save_pretrained`]; what is saved loads without this package, too."""
+        # The library notes down one Auto class of a model.
+        self.config.auto_map = {name: _name_in_file(one) for name, one in self._auto_classes().items()}
+        super().save_pretrained(save_directory, *args, **kwargs)
+
+    def _auto_classes(self) -> dict[str, type]:
+        """What each Auto class loads from this model's checkpoint."""
+        return {"AutoModel": type(self)}
+
     @classmethod
     def from_pretrained(
         cls,
@@ -335,16 +367,38 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
             raise ValueError(
                 f"The weights of {pretrained_model_name_or_path} do not fit its config.json, or it is missing."
             ) from error
-        is_composite = issubclass(cls, IPAClipModel)
-        prefix = "pronunciation_" if is_composite else ""
-        prefixes = (prefix, "phonetic_projection.")
-        missing = sorted(key for key in loading_info["missing_keys"] if key.startswith(prefixes))
-        if missing and not (is_composite and configured):
+        may_be_new = issubclass(cls, IPAClipModel) and configured
+        missing = model._missing_of_the_tower(loading_info["missing_keys"])
+        if missing and not may_be_new:
             raise ValueError(
                 f"{pretrained_model_name_or_path} lacks {len(missing)} weights of the pronunciation tower (as "
-                f"{missing[0]}): to put a new tower beside a CLIP, use `IPAClipModel.from_clip`."
+                f"{missing[0]}): {model._advice_on_missing(missing)}."
             )
+        for module in model.modules():
+            if isinstance(module, IPAClipPhoneticProjection):
+                module.requires_grad_(False)  # Loading replaces all parameters by such as ask for gradients.
         return (model, loading_info) if output_loading_info else model
+
+
+    def _missing_of_the_tower(self, keys: Iterable[str]) -> list[str]:
+        prefix = "pronunciation_" if isinstance(self, IPAClipModel) else ""
+        return sorted(key for key in keys if key.startswith((prefix, "phonetic_projection.")))
+
+    def _advice_on_missing(self, missing: list[str]) -> str:
+        """What to do about a checkpoint that lacks weights of the pronunciation tower."""
+        if missing == self._missing_of_the_tower(self.state_dict()):
+            return "to put a new tower beside a CLIP, use `IPAClipModel.from_clip`"
+        projections = ("pronunciation_projection.", "phonetic_projection.")
+        if missing == [key for key in self._missing_of_the_tower(self.state_dict()) if key.startswith(projections)]:
+            return (
+                "it is a tower without its projection, so load it with `IPAClipPronunciationModel`, or load the "
+                "checkpoint that it was taken from"
+            )
+        return "it is incomplete, so save, copy or download it again"
+
+
+def _name_in_file(model_class: type) -> str:
+    return f"{model_class.__module__.rpartition('.')[2]}.{model_class.__name__}"
 
 
 def _corrupt_file(name_or_path: Any) -> str:
@@ -358,7 +412,17 @@ def _corrupt_file(name_or_path: Any) -> str:
     return str(name_or_path)
 
 
-class IPAClipPronunciationModel(IPAClipPreTrainedModel):
+class _FixedVocabulary:
+    """The input embeddings of the pronunciation towers: computed from features, and so neither resized nor replaced."""
+
+    def set_input_embeddings(self, value: Any) -> None:
+        raise NotImplementedError(VOCABULARY_IS_FIXED)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(VOCABULARY_IS_FIXED)
+
+
+class IPAClipPronunciationModel(_FixedVocabulary, IPAClipPreTrainedModel):
     """
     The pronunciation tower without projection: a bidirectional CLIP encoder over phonemes.
 
@@ -410,9 +474,10 @@ class IPAClipPronunciationModel(IPAClipPreTrainedModel):
 
         Raises:
             `ValueError`: if `input_ids` is missing, too long, outside the vocabulary or lacks the token pooled at; if
-            the mask has another shape or hides a whole row; if the feature table was never filled. While a graph is
-            traced, what depends on values is not checked.
+            the mask has another shape or hides a whole row; if the feature table was never filled; if `inputs_embeds`
+            are passed. While a graph is traced, what depends on values is not checked.
         """
+        _reject_inputs_embeds(kwargs)
         input_ids, attention_mask = self._with_mask(input_ids, attention_mask)
         hidden_states = self.embeddings(input_ids, position_ids)
         if self.pre_layer_norm is not None:
@@ -475,6 +540,12 @@ class IPAClipPronunciationModel(IPAClipPreTrainedModel):
         return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
+def _reject_inputs_embeds(kwargs: dict[str, Any]) -> None:
+    """Takes `inputs_embeds=None`, which adapters pass to any model, out of `kwargs`."""
+    if kwargs.pop("inputs_embeds", None) is not None:
+        raise ValueError("inputs_embeds are not supported, for the models pool by ids: pass ids.")
+
+
 def _reject_empty_rows(counts: torch.Tensor, wanted: str) -> None:
     """`counts` says which positions count, `(batch, length)`. Nothing is checked while a graph is traced."""
     if is_tracing(counts) or counts.is_meta:
@@ -488,7 +559,7 @@ def _phonetic_projection(config: Any) -> IPAClipPhoneticProjection | None:
     return IPAClipPhoneticProjection(config) if config.phonetic_dim > 0 else None
 
 
-class IPAClipPronunciationModelWithProjection(IPAClipPreTrainedModel):
+class IPAClipPronunciationModelWithProjection(_FixedVocabulary, IPAClipPreTrainedModel):
     """
     The pronunciation tower with its projection into CLIP's space.
 
@@ -508,6 +579,9 @@ class IPAClipPronunciationModelWithProjection(IPAClipPreTrainedModel):
         )
         self.phonetic_projection = _phonetic_projection(config)
         self.post_init()
+
+    def _auto_classes(self) -> dict[str, type]:
+        return {"AutoModel": IPAClipPronunciationModel, "AutoModelForTextEncoding": type(self)}
 
     def get_input_embeddings(self) -> nn.Module:
         return self.pronunciation_model.get_input_embeddings()
@@ -563,6 +637,9 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         self.phonetic_projection = _phonetic_projection(pronunciation_config)
         # Once more, for what CLIPModel's own call could not see.
         self.post_init()
+
+    def _auto_classes(self) -> dict[str, type]:
+        return {"AutoModel": type(self), "AutoModelForZeroShotImageClassification": type(self)}
 
     def get_input_embeddings(self) -> nn.Module:
         return self.text_model.get_input_embeddings()
@@ -623,8 +700,8 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
                     "The phoneme feature table must have the shape (vocab_size, num_phoneme_features), got "
                     f"{tuple(phoneme_features.shape)}."
                 )
-        config_dict = clip.config.to_dict()
-        for key in ("model_type", "architectures", "auto_map", "pronunciation_config"):
+        config_dict = clip.config.to_dict()  # with its `model_type`: it may hold keys that no CLIP knows
+        for key in ("architectures", "auto_map", "pronunciation_config"):
             config_dict.pop(key, None)
         config = IPAClipConfig(
             **config_dict,
@@ -688,7 +765,8 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
 
         Cosine says how alike two words sound to people, whatever their length. Euclidean distance says how far apart
         they are articulated: it grows with every sound that differs, and with length. So do not normalise for it.
-        What the vectors are fitted to: `ipaclip.training.phonetic`.
+        What the vectors are fitted to: `ipaclip.training.phonetic`. Elsewhere the projection is not trained: its
+        weights ask for gradients only after `phonetic_projection.requires_grad_()`.
 
         Arguments as of [`IPAClipPronunciationModel.forward`].
 
@@ -710,33 +788,40 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         input_ids: torch.LongTensor | None = None,
         pixel_values: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        pronunciation_input_ids: torch.LongTensor | None = None,
-        pronunciation_attention_mask: torch.Tensor | None = None,
         position_ids: torch.LongTensor | None = None,
         return_loss: bool | None = None,
         interpolate_pos_encoding: bool = False,
+        pronunciation_input_ids: torch.LongTensor | None = None,
+        pronunciation_attention_mask: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> IPAClipOutput:
         r"""
-        Compare two or three of images, texts and pronunciations with each other.
+        Compare two or three of images, texts and pronunciations with each other. The arguments are
+        [`~transformers.CLIPModel`]'s in their order, and behind them those of the pronunciations.
+
+        Where a modality is not passed, its tower gets no gradients, but asks for them. `DistributedDataParallel` stops
+        at the second step then: freeze that tower (`model.pronunciation_model.requires_grad_(False)`, and its
+        projection), or set `find_unused_parameters=True`.
 
         Args:
             input_ids (`torch.LongTensor` of shape `(texts, length)`, *optional*):
                 Ids of CLIP's tokenizer; `attention_mask` and `position_ids` are theirs.
             pixel_values (`torch.Tensor` of shape `(images, channels, height, width)`, *optional*):
                 Pictures from the image processor.
-            pronunciation_input_ids (`torch.LongTensor` of shape `(pronunciations, length)`, *optional*):
-                Ids of the pronunciation tokenizer.
-            pronunciation_attention_mask (`torch.Tensor` of shape `(pronunciations, length)`, *optional*):
-                1 for tokens, 0 for padding.
             return_loss (`bool`, *optional*):
                 Whether to return the contrastive loss, for which the batches must be equally long.
             interpolate_pos_encoding (`bool`, *optional*):
                 Whether pictures may have another size than the configured one.
+            pronunciation_input_ids (`torch.LongTensor` of shape `(pronunciations, length)`, *optional*):
+                Ids of the pronunciation tokenizer.
+            pronunciation_attention_mask (`torch.Tensor` of shape `(pronunciations, length)`, *optional*):
+                1 for tokens, 0 for padding.
 
         Raises:
-            `ValueError`: if fewer than two modalities are passed, or a loss is asked for between unequal batches.
+            `ValueError`: if fewer than two modalities are passed, or a loss is asked for between unequal batches, or
+            `inputs_embeds` are passed.
         """
+        _reject_inputs_embeds(kwargs)
         outputs: dict[str, BaseModelOutputWithPooling] = {}
         if pixel_values is not None:
             outputs["image"] = self.get_image_features(
@@ -758,7 +843,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
                 f"{len(outputs)}: for single embeddings call get_image_features, get_text_features or "
                 "get_pronunciation_features."
             )
-        embeds = {name: o.pooler_output / _get_vector_norm(o.pooler_output) for name, o in outputs.items()}
+        embeds = {name: o.pooler_output / _length(o.pooler_output) for name, o in outputs.items()}
         text_image = self._logits(embeds, "text", "image")
         pronunciation_image = self._logits(embeds, "pronunciation", "image")
         pronunciation_text = self._logits(embeds, "pronunciation", "text")
@@ -785,6 +870,11 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
             return None
         logits = torch.matmul(embeds[rows], embeds[columns].t().to(embeds[rows].device))
         return logits * self.logit_scale.exp().to(embeds[rows].device)
+
+
+def _length(embeds: torch.Tensor) -> torch.Tensor:
+    """Of each row, `(batch, 1)`; in the steps in which CLIP computes it, so that the quotients are CLIP's bit for bit."""
+    return embeds.pow(2).sum(dim=-1, keepdim=True).pow(0.5)
 
 
 def _transposed(logits: torch.Tensor | None) -> torch.Tensor | None:

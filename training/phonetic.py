@@ -247,7 +247,7 @@ def fit_phonetic_projection(
     reference = sounds.encode(random.Random(seed).choices(tokens, k=_REFERENCE))
     spread = float(sounds.squares(reference, reference, runs).mean())
     longest = model.pronunciation_model.config.max_position_embeddings - 2
-    parameters = list(model.phonetic_projection.parameters())
+    parameters = list(model.phonetic_projection.requires_grad_().parameters())
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
     losses: list[float] = []
@@ -267,6 +267,7 @@ def fit_phonetic_projection(
         schedule.step()
         losses.append(loss.item())
     optimizer.zero_grad()
+    model.phonetic_projection.requires_grad_(False)  # as it is made: `forward` does not read it
     last = losses[-max(1, steps // 10) :]
     return PhoneticFit(steps, len(tokens), sum(last) / len(last))
 
