@@ -1,6 +1,8 @@
 """IPA-CLIP model configuration."""
 
 import os
+from collections.abc import Iterable
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -40,15 +42,12 @@ TRANSFORMERS_KEYS = frozenset(
 )
 
 
-def unknown_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any]) -> dict[str, str | None]:
-    """What is no key of a configuration, and the key that each resembles, if any."""
-    valid = list(config_class.__dataclass_fields__)
-    unknown = [
-        key
-        for key in keys
-        if not (key in valid or key in TRANSFORMERS_KEYS or key.startswith("_") or hasattr(config_class, key))
-    ]
-    return {key: next(iter(get_close_matches(key, valid, n=1)), None) for key in unknown}
+def unknown_keys(config_class: type[PreTrainedConfig], keys: Iterable[str]) -> dict[str, str | None]:
+    """What is no key of a configuration, and which of its own keys each resembles, if any."""
+    common = {*dir(config_class), *TRANSFORMERS_KEYS, *(field.name for field in fields(PreTrainedConfig))}
+    own = {field.name for field in fields(config_class)} - {field.name for field in fields(PreTrainedConfig)}
+    unknown = [key for key in keys if key not in common | own and not key.startswith("_")]
+    return {key: next(iter(get_close_matches(key, own, n=1)), None) for key in unknown}
 
 
 def reject_misspelled_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any]) -> None:

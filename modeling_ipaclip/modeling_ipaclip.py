@@ -41,9 +41,9 @@ NOT_FILLED = (
 )
 
 VOCABULARY_IS_FIXED = (
-    "The input embeddings of a pronunciation tower cannot be resized or replaced, for each token is a row of its phoneme "
-    "feature table: build a tokenizer with the further segments (`IPATokenizer.build(segments=[...])`), its table "
-    "(`phoneme_feature_table`), and a new tower for both."
+    "The input embeddings of a pronunciation tower cannot be resized or replaced, for each token is a row of its "
+    "phoneme feature table: build a tokenizer with the further segments (`IPATokenizer.build(segments=[...])`), its "
+    "table (`phoneme_feature_table`), and a new tower for both."
 )
 
 NO_PHONETIC_PROJECTION = (
@@ -378,7 +378,6 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
             if isinstance(module, IPAClipPhoneticProjection):
                 module.requires_grad_(False)  # Loading replaces all parameters by such as ask for gradients.
         return (model, loading_info) if output_loading_info else model
-
 
     def _missing_of_the_tower(self, keys: Iterable[str]) -> list[str]:
         prefix = "pronunciation_" if isinstance(self, IPAClipModel) else ""
@@ -873,7 +872,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
 
 
 def _length(embeds: torch.Tensor) -> torch.Tensor:
-    """Of each row, `(batch, 1)`; in the steps in which CLIP computes it, so that the quotients are CLIP's bit for bit."""
+    """Of each row, `(batch, 1)`, in the steps in which CLIP computes it: so quotients are CLIP's bit for bit."""
     return embeds.pow(2).sum(dim=-1, keepdim=True).pow(0.5)
 
 

@@ -1,6 +1,7 @@
 """The configurations: defaults, contradictions, misspelled keys, and files."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,79 @@ def test_a_misspelled_key_names_the_nearest() -> None:
         IPAClipConfig(pronounciation_config={})
 
 
-def test_a_misspelled_key_in_a_file_is_an_error(tmp_path: Path) -> None:
-    IPAClipConfig().save_pretrained(tmp_path)
+def test_a_misspelled_key_in_a_file_is_named_and_the_rest_is_loaded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    IPAClipConfig(pronunciation_config={"pooling": "eos", "num_hidden_layers": 3}).save_pretrained(tmp_path)
     file = tmp_path / "config.json"
     file.write_text(file.read_text().replace('"pooling"', '"poling"'))
-    with pytest.raises(ValueError, match="did you mean `pooling`"):
-        AutoConfig.from_pretrained(tmp_path)
+    tower = AutoConfig.from_pretrained(tmp_path).pronunciation_config
+    assert (tower.pooling, tower.num_hidden_layers) == ("mean", 3)
+    assert "`poling` is not a key of IPAClipPronunciationConfig" in caplog.text
+    assert "if `pooling` is meant" in caplog.text
+
+
+# Each resembles a key of ours: keys of other models, of older and of later versions of transformers.
+FOREIGN_KEYS = {
+    "sep_token_id": 3, "cls_token_id": 2, "mask_token_id": 1, "decoder_start_token_id": 2, "rms_norm_eps": 1e-6,
+    "batch_norm_eps": 1e-5, "num_key_value_heads": 2, "head_dim": 64, "hidden_dim": 512, "encoder_type": 1,
+    "audio_config": {"width": 3}, "chunk_size": 4, "hidden_dropout": 0.1, "token_type": 1, "vocab_sizes": [1, 2],
+}  # fmt: skip
+
+
+def test_what_is_saved_with_any_key_can_be_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for config_class in (IPAClipPronunciationConfig, IPAClipConfig):
+        config = config_class()
+        for key, value in FOREIGN_KEYS.items():
+            setattr(config, key, value)
+        config.save_pretrained(tmp_path)
+        for loaded in (
+            config_class.from_pretrained(tmp_path),
+            AutoConfig.from_pretrained(tmp_path),
+            config_class.from_json_file(tmp_path / "config.json"),
+            config_class(**config.to_dict()),
+            config_class.from_dict(config.to_dict()),
+        ):
+            assert {key: getattr(loaded, key) for key in FOREIGN_KEYS} == FOREIGN_KEYS
+    assert "is not a key of" not in caplog.text
+
+
+def test_a_tower_within_a_whole_may_have_any_key(tmp_path: Path) -> None:
+    config = IPAClipConfig()
+    config.pronunciation_config.sep_token_id = 3
+    config.save_pretrained(tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text())
+    del written["pronunciation_config"]["model_type"]
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    for loaded in (
+        IPAClipConfig.from_pretrained(tmp_path),
+        IPAClipConfig.from_pretrained(tmp_path, pronunciation_config={"pooling": "eos"}),
+    ):
+        assert loaded.pronunciation_config.sep_token_id == 3
+    assert loaded.pronunciation_config.pooling == "eos"
+    assert IPAClipPronunciationConfig.from_pretrained(tmp_path).sep_token_id == 3
+
+
+def test_what_is_passed_beside_a_file_must_be_spelled_right(tmp_path: Path) -> None:
+    IPAClipConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="did you mean `hidden_size`"):
+        IPAClipConfig.from_pretrained(tmp_path, pronunciation_config={"hiden_size": 64})
+    with pytest.raises(ValueError, match="did you mean `hidden_size`"):
+        AutoConfig.from_pretrained(tmp_path, pronunciation_config={"hiden_size": 64})
+
+
+@pytest.mark.slow
+def test_no_key_of_any_configuration_of_transformers_keeps_a_file_from_loading(tmp_path: Path) -> None:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    others = [CONFIG_MAPPING[name] for name in list(CONFIG_MAPPING) if not name.startswith("ipaclip")]
+    names = {field.name for config_class in others for field in fields(config_class)}
+    assert len(names) > 1000
+    names.discard("num_labels")  # of transformers itself, which wants a number there
+    for config_class in (IPAClipPronunciationConfig, IPAClipConfig):
+        config = config_class.from_dict({**dict.fromkeys(names), **config_class().to_dict()})
+        config.save_pretrained(tmp_path)
+        assert config_class.from_pretrained(tmp_path).to_dict()["projection_dim"] == 512
 
 
 def test_a_key_that_resembles_none_is_kept_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -110,6 +178,12 @@ def test_clip_and_ipaclip_read_each_others_files(tmp_path: Path) -> None:
     assert config.text_config.hidden_size == 64
     config.save_pretrained(tmp_path / "ipaclip")
     assert CLIPConfig.from_pretrained(tmp_path / "ipaclip").text_config.hidden_size == 64
+
+
+def test_a_tower_alone_has_no_configuration_of_a_whole(tmp_path: Path) -> None:
+    IPAClipPronunciationConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"tower alone: load it with `IPAClipPronunciationModelWithProjection`"):
+        IPAClipConfig.from_pretrained(tmp_path)
 
 
 def test_a_clip_has_no_pronunciation_configuration(tmp_path: Path) -> None:

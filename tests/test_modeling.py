@@ -1,6 +1,7 @@
 """The models: CLIP unchanged within, the pronunciation tower, loading and saving, and bad input."""
 
 import copy
+import inspect
 import math
 import pickle
 import subprocess
@@ -122,6 +123,22 @@ def test_loss_is_the_mean_over_the_pairs_present() -> None:
     torch.testing.assert_close(model(**image, **sound, return_loss=True).loss, losses[1])
     torch.testing.assert_close(model(**text, **sound, return_loss=True).loss, losses[2])
     assert model(**text, **sound).loss is None
+
+
+def test_arguments_stand_where_clips_stand() -> None:
+    names, clips = (list(inspect.signature(model.forward).parameters) for model in (IPAClipModel, CLIPModel))
+    assert names[: len(clips) - 1] == clips[:-1]  # all but **kwargs
+    assert set(names) - set(clips) == {"pronunciation_input_ids", "pronunciation_attention_mask"}
+    clip, model, texts = tiny_clip(), tiny_model(), text_ids()
+    mask, positions = torch.ones_like(texts), torch.arange(4).expand(3, 4).flip(1)
+    for arguments in ((None, True), (positions, True), (positions, False, False)):
+        expected, actual = (one(texts, pixels(3), mask, *arguments) for one in (clip, model))
+        assert torch.equal(expected.logits_per_image, actual.logits_per_image)
+        assert (expected.loss is None) == (actual.loss is None)
+        assert expected.loss is None or torch.equal(expected.loss, actual.loss)
+    larger = torch.randn(3, 3, 48, 48)
+    expected, actual = (one(texts, larger, mask, None, False, True) for one in (clip, model))
+    assert torch.equal(expected.image_embeds, actual.image_embeds)
 
 
 def test_output_as_tuple_is_flat() -> None:
@@ -317,6 +334,25 @@ def test_a_mask_of_another_shape() -> None:
         tiny_model().get_pronunciation_features(IDS, MASK[:, :6])
 
 
+def test_embeddings_in_the_place_of_ids() -> None:
+    model, embeds = tiny_model(), torch.zeros(2, 7, 32)
+    expected = model.pronunciation_model(IDS, MASK).pooler_output
+    assert torch.equal(model.pronunciation_model(IDS, MASK, inputs_embeds=None).pooler_output, expected)
+    both = {"pixel_values": pixels(), "pronunciation_input_ids": IDS}
+    assert torch.equal(
+        model(**both, inputs_embeds=None).logits_per_pronunciation, model(**both).logits_per_pronunciation
+    )
+    projected = IPAClipPronunciationModelWithProjection(model.config.pronunciation_config)
+    for refuse in (
+        lambda: model.pronunciation_model(inputs_embeds=embeds),
+        lambda: projected(inputs_embeds=embeds),
+        lambda: model.get_pronunciation_features(IDS, inputs_embeds=embeds),
+        lambda: model(**both, inputs_embeds=embeds),
+    ):
+        with pytest.raises(ValueError, match="inputs_embeds are not supported"):
+            refuse()
+
+
 def test_no_ids() -> None:
     with pytest.raises(ValueError, match="needs input_ids"):
         tiny_model().get_pronunciation_features()
@@ -352,6 +388,53 @@ def test_a_table_that_was_never_filled_is_an_error_also_after_saving(tmp_path: P
 def test_a_bad_table(table: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tiny_model().set_phoneme_features(table)
+
+
+def emptied(model: IPAClipModel) -> dict[str, torch.Tensor]:
+    """Weights of a model whose table was never filled."""
+    return IPAClipModel(model.config).state_dict()
+
+
+WAYS_TO_EMPTY_A_TABLE = {
+    "load": lambda model: model.load_state_dict(emptied(model)),
+    "load the tower": lambda model: model.pronunciation_model.load_state_dict(
+        IPAClipModel(model.config).pronunciation_model.state_dict()
+    ),
+    "assign": lambda model: model.load_state_dict(emptied(model), assign=True),
+    "to_empty": lambda model: model.to_empty(device="cpu").load_state_dict(emptied(model)),
+    "cast": lambda model: model.to(torch.float64).load_state_dict(emptied(model)),
+    "draw again": lambda model: model.pronunciation_model._init_weights(model.pronunciation_model.embeddings),
+    "fill": lambda model: model.pronunciation_model.embeddings.phoneme_features.fill_(math.nan),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_EMPTY_A_TABLE)
+def test_a_table_that_is_emptied_after_use_is_an_error(way: str) -> None:
+    model = tiny_model(phonetic_dim=6)
+    assert embed(model).isfinite().all()
+    WAYS_TO_EMPTY_A_TABLE[way](model)
+    with pytest.raises(ValueError, match="never filled"):
+        embed(model)
+    with pytest.raises(ValueError, match="never filled"):
+        model.get_phonetic_features(IDS)
+    model.set_phoneme_features(feature_table())
+    assert embed(model).isfinite().all()
+
+
+def test_the_table_is_looked_at_again_after_loading_where_a_look_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an accelerator only loading and moving make a model look again; so let the CPU pass for one."""
+    model = tiny_model()
+    embeddings = model.pronunciation_model.embeddings
+    looks = []
+    monkeypatch.setattr(torch, "isnan", lambda table, isnan=torch.isnan: looks.append(1) or isnan(table))
+    for _ in range(3):
+        embed(model)
+    assert len(looks) == 1
+    for change in (lambda: model.load_state_dict(model.state_dict()), model.half, model.float):
+        change()
+        assert not embeddings._table_is_filled
+        embed(model)
+    assert len(looks) == 4
 
 
 def test_the_table_is_not_trained() -> None:
@@ -532,6 +615,21 @@ def test_from_clip_keeps_dtype_and_attention(tmp_path: Path) -> None:
     assert torch.equal(model.text_projection.weight, clip.text_projection.weight.float())
 
 
+def test_from_clip_takes_a_clip_with_any_further_keys(tmp_path: Path) -> None:
+    clip = tiny_clip()
+    further = {"encoder_type": 1, "audio_config": {"width": 3}, "chunk_size": 4, "sep_token_id": 3, "head_dim": 8}
+    for config in (clip.config, clip.config.text_config, clip.config.vision_config):
+        for key, value in further.items():
+            setattr(config, key, value)
+    clip.save_pretrained(tmp_path)
+    for source in (clip, tmp_path):
+        model = IPAClipModel.from_clip(source, feature_table(), {"max_position_embeddings": 24})
+        assert {key: getattr(model.config, key) for key in further} == further
+        assert embed(model).isfinite().all()
+    with pytest.raises(ValueError, match="did you mean `hidden_size`"):
+        IPAClipModel.from_clip(clip, feature_table(), {"hiden_size": 8})
+
+
 def test_from_clip_refuses_what_is_no_clip(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="Linear"):
         IPAClipModel.from_clip(torch.nn.Linear(1, 1), feature_table())  # type: ignore[arg-type]
@@ -599,8 +697,21 @@ def test_the_towers_load_from_the_whole_and_from_themselves(tmp_path: Path) -> N
     assert type(again) is IPAClipPronunciationModel
     assert same_weights(again, tower)
     assert "embeddings.phoneme_features" in load_file(tmp_path / "tower" / "model.safetensors")
-    with pytest.raises(ValueError, match="lacks 2 weights of the pronunciation tower"):
-        IPAClipPronunciationModelWithProjection.from_pretrained(tmp_path / "tower")
+
+
+@pytest.mark.parametrize(("values", "count"), [({}, 2), ({"projection_bias": False}, 1), ({"phonetic_dim": 6}, 13)])
+def test_a_bare_tower_has_no_projection_and_the_advice_is_to_load_it_bare(
+    values: dict[str, Any], count: int, tmp_path: Path
+) -> None:
+    tiny_model(**values).pronunciation_model.save_pretrained(tmp_path)
+    message = (
+        rf"lacks {count} weights of the pronunciation tower .*load it with `IPAClipPronunciationModel`, or load the"
+    )
+    with pytest.raises(ValueError, match=message):
+        IPAClipPronunciationModelWithProjection.from_pretrained(tmp_path)
+    assert IPAClipPronunciationModel.from_pretrained(tmp_path)(IDS).pooler_output.isfinite().all()
+    with pytest.raises(ValueError, match=r"tower alone: .*ipaclip convert merge"):
+        IPAClipModel.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -618,7 +729,8 @@ def test_a_missing_pronunciation_weight_is_an_error(loader: Any, tmp_path: Path)
     weights = load_file(tmp_path / "model.safetensors")
     del weights["pronunciation_model.final_layer_norm.weight"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"lacks 1 weights of the pronunciation tower \(as .*final_layer_norm.weight"):
+    message = r"lacks 1 weights of the pronunciation tower \(as .*final_layer_norm.weight\): it is incomplete"
+    with pytest.raises(ValueError, match=message):
         loader.from_pretrained(tmp_path)
 
 
@@ -642,6 +754,34 @@ def test_input_embeddings() -> None:
     assert model.get_input_embeddings() is model.text_model.embeddings.token_embedding
     tower = IPAClipPronunciationModelWithProjection(model.config.pronunciation_config)
     assert tower.get_input_embeddings() is tower.pronunciation_model.embeddings
+
+
+@pytest.mark.parametrize("kind", ["tower", "projected"])
+def test_the_vocabulary_of_a_tower_is_fixed_and_the_error_says_why_and_what_to_do(kind: str) -> None:
+    whole = tiny_model()
+    tower: Any = whole.pronunciation_model
+    if kind == "projected":
+        tower = IPAClipPronunciationModelWithProjection(whole.config.pronunciation_config)
+    for change in (
+        tower.resize_token_embeddings,
+        lambda: tower.resize_token_embeddings(VOCAB_SIZE + 2, mean_resizing=False),
+        lambda: tower.resize_token_embeddings(pad_to_multiple_of=64),
+        lambda: tower.set_input_embeddings(torch.nn.Embedding(VOCAB_SIZE, 32)),
+    ):
+        with pytest.raises(NotImplementedError, match=r"row of its phoneme feature table: build a tokenizer"):
+            change()
+
+
+def test_the_whole_resizes_clips_vocabulary() -> None:
+    model, texts, expected = tiny_model(), text_ids(), embed(tiny_model())
+    before = model(input_ids=texts, pixel_values=pixels()).text_embeds
+    assert model.resize_token_embeddings(120).num_embeddings == 120
+    assert (model.config.text_config.vocab_size, model.config.pronunciation_config.vocab_size) == (120, VOCAB_SIZE)
+    assert torch.equal(model(input_ids=texts, pixel_values=pixels()).text_embeds, before)
+    assert torch.equal(embed(model), expected)
+    new = torch.nn.Embedding(99, 32)
+    model.set_input_embeddings(new)
+    assert model.text_model.embeddings.token_embedding is new
 
 
 # --- the package ---
