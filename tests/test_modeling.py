@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import json
 import math
 import pickle
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from ipaclip import (
     IPAClipConfig,
     IPAClipModel,
@@ -785,6 +787,25 @@ def test_the_whole_resizes_clips_vocabulary() -> None:
 
 
 # --- the package ---
+
+
+def test_what_is_saved_names_a_class_for_each_auto_class_that_loads_it_here(tmp_path: Path) -> None:
+    whole = tiny_model()
+    whole.save_pretrained(tmp_path / "whole")
+    projected = IPAClipPronunciationModelWithProjection.from_pretrained(tmp_path / "whole")
+    projected.save_pretrained(tmp_path / "projected")
+    IPAClipPronunciationModel.from_pretrained(tmp_path / "projected").save_pretrained(tmp_path / "bare")
+    expected = {
+        "whole": {"AutoModel", "AutoModelForZeroShotImageClassification"},
+        "projected": {"AutoModel", "AutoModelForTextEncoding"},
+        "bare": {"AutoModel"},
+    }
+    for folder, names in expected.items():
+        auto_map = json.loads((tmp_path / folder / "config.json").read_text())["auto_map"]
+        assert auto_map.keys() == {"AutoConfig", *names}
+        for name in names:
+            loaded = getattr(transformers, name).from_pretrained(tmp_path / folder)
+            assert auto_map[name] == f"modeling_ipaclip.{type(loaded).__name__}"
 
 
 def test_zero_shot_image_classification_knows_the_model(tmp_path: Path) -> None:

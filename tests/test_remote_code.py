@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
+from ipaclip import (
+    IPAClipModel,
+    IPAClipProcessor,
+    IPAClipPronunciationModel,
+    IPAClipPronunciationModelWithProjection,
+)
 from ipaclip.conversion_scripts import split
+from PIL import Image
+from transformers import CLIPModel
 from without_package import output, python_without_package, run
 
 pytestmark = pytest.mark.slow
@@ -86,6 +93,45 @@ with torch.no_grad():
     assert_same(output(python, code, tmp_path, HF_HUB_OFFLINE="1"), embeddings(tiny_checkpoint))
     tower = IPAClipPronunciationModelWithProjection.from_pretrained(tmp_path / "parts" / "pronunciation")
     assert tower.config.projection_dim == 16
+
+
+def test_the_pipeline_that_its_card_names(python: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Zero-shot image classification, with the scores of the CLIP within."""
+    code = f"""
+import json
+from PIL import Image
+from transformers import AutoModelForZeroShotImageClassification, pipeline
+directory = {str(tiny_checkpoint)!r}
+assert AutoModelForZeroShotImageClassification.from_pretrained(directory, trust_remote_code=True)
+classify = pipeline("zero-shot-image-classification", model=directory, trust_remote_code=True)
+assert type(classify.model).__name__ == "IPAClipModel"
+picture = Image.new("RGB", (32, 32), (200, 90, 30))
+answers = classify(picture, candidate_labels=["cat", "dog"], hypothesis_template="{{}}")
+print(json.dumps({{answer["label"]: answer["score"] for answer in answers}}))
+"""
+    scores = json.loads(output(python, code, tmp_path, HF_HUB_OFFLINE="1"))
+    processor = IPAClipProcessor.from_pretrained(tiny_checkpoint)
+    picture = Image.new("RGB", (32, 32), (200, 90, 30))
+    inputs = processor(images=picture, text=["cat", "dog"], return_tensors="pt")
+    with torch.no_grad():
+        expected = CLIPModel.from_pretrained(tiny_checkpoint)(**inputs).logits_per_image.softmax(dim=-1)[0]
+    assert [scores["cat"], scores["dog"]] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_the_pipeline_that_a_tower_s_card_names(python: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Feature extraction, by the tower within: `AutoModel` loads it bare."""
+    split(tiny_checkpoint, tmp_path / "parts")
+    code = """
+import json
+from transformers import pipeline
+extract = pipeline("feature-extraction", model="parts/pronunciation", trust_remote_code=True)
+print(json.dumps(extract("kæt")[0]))
+"""
+    printed = output(python, code, tmp_path, HF_HUB_OFFLINE="1")
+    tower = IPAClipPronunciationModel.from_pretrained(tiny_checkpoint)
+    inputs = IPAClipProcessor.from_pretrained(tiny_checkpoint)(ipa=["kæt"], return_tensors="pt")
+    with torch.no_grad():
+        assert_same(printed, tower(inputs["pronunciation_input_ids"]).last_hidden_state[0])
 
 
 def test_spelled_words_need_the_package_and_say_so(python: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
