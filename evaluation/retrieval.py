@@ -179,8 +179,9 @@ class ProcessorTranscriber:
     def __init__(self, processor: Any, language: str | None) -> None:
         self._processor = processor
         self.language: str = language or processor.language
-        backend = getattr(processor, "transcriber", None) or "auto"
-        known = get_transcriber(self.language, backend)
+        recorded = (getattr(processor, "transcribers", None) or {}).get(self.language, {})
+        backend = recorded.get("backend") or getattr(processor, "transcriber", None) or "auto"
+        known = get_transcriber(self.language, "+".join(filter(None, (backend, recorded.get("fallback")))))
         self.backend, self.version = known.backend, known.version
 
     def transcribe(self, texts: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@ def _get_transcriber(language: str, backend: str | None, version: str | None) ->
     """
     for entry_point in entry_points(group="ipaclip.transcribers", name="default"):
         transcriber = entry_point.load()(language, backend or "auto")
-        if backend is not None and transcriber.backend != backend:
+        if backend is not None and transcriber.backend != backend.partition("+")[0]:
             raise RuntimeError(
                 f"This checkpoint hears words as {backend!r} transcribes them, but for {language!r} there is only "
                 f"{transcriber.backend!r} here: install {backend!r}, or pass `ipa` instead of `pronounce`."
@@ -59,7 +59,8 @@ class IPAClipProcessor(ProcessorMixin):
             first that `ipaclip.tokenization.languages` lists for a language, and records it in `transcribers`.
         transcribers (`dict[str, dict[str, str]]`, *optional*): What transcribed the training words of each language:
             its `"backend"`, and if known its `"version"`, as in `{"deu-Latn": {"backend": "epitran", "version":
-            "epitran 1.35.3"}}`. Another backend is an error, another version a warning, once.
+            "epitran 1.35.3"}}`. Another backend is an error, another version a warning, once. A `"fallback"` says the
+            words that the backend refuses; without one they are refused.
 
     Raises:
         `ValueError`: if `pronunciation_tokenizer` is no IPA tokenizer, or `transcribers` names no backends.
@@ -187,10 +188,13 @@ class IPAClipProcessor(ProcessorMixin):
         """
         language = language or self.language
         recorded = (self.transcribers or {}).get(language, {})
-        transcriber = _get_transcriber(language, self.backend_of(language), recorded.get("version"))
+        backend = "+".join(filter(None, (self.backend_of(language), recorded.get("fallback")))) or None
+        transcriber = _get_transcriber(language, backend, recorded.get("version"))
         ipa = list(transcriber.transcribe(list(texts)))
         if self.backend_of(language) is None:
             chosen = {"backend": transcriber.backend, "version": transcriber.version}
+            if getattr(transcriber, "fallback", None) is not None:
+                chosen["fallback"] = transcriber.fallback
             self.transcribers = {**(self.transcribers or {}), language: chosen}
         return ipa
 
@@ -254,6 +258,8 @@ def _checked_record(transcribers: dict[str, dict[str, str]] | None) -> dict[str,
             raise ValueError(
                 f"transcribers[{language!r}] must be a dict with a 'backend', and if known a 'version', got {record!r}."
             )
+        if not isinstance(record.get("fallback"), str | None):
+            raise ValueError(f"transcribers[{language!r}]['fallback'] must name a backend, got {record['fallback']!r}.")
     return transcribers
 
 

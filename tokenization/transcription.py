@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
+from .backend_choice import auto, by_choice
 from .epitran_rules import LEFT_OUT, EpitranEngine, epitran_languages
 from .espeak import EspeakEngine, renew_locks
 from .espeak_voices import VOICES
@@ -23,43 +24,12 @@ from .words import split_words, unreadable_letters, unspoken
 logger = logging.getLogger(__name__)
 
 BACKENDS = ("espeak", "epitran", "lexicon", "ipa")
+THEN = "+"  # between a backend and that for the words that it refuses
 _INSTALL = {
     "espeak": "pip install 'ipaclip[espeak]'",
     "epitran": "pip install epitran",
     "lexicon": "pip install 'ipaclip[data]'",
 }
-
-# epitran's tables come first, because they come with the package; but not where they refuse 2% or more of the words of
-# the Unicode CLDR, and espeak-ng refuses fewer: `benchmarks/language_coverage.py --every-backend` measures it.
-_GAPS: dict[str, str] = {
-    "afr-Latn": "ë, ï",
-    "ara-Arab": "أ, إ, ة, ى",
-    "cat-Latn": "ç, í, ú",
-    "ces-Latn": "w, q, ü",
-    "cym-Latn": "ŵ, ŷ, k",
-    "eng-Latn": "epitran's English takes a program of flite that pip cannot bring",
-    "est-Latn": "c, w, y",
-    "fas-Arab": "پ",
-    "fin-Latn": "ž, é",
-    "fra-Latn": "à, è, ê, ù",
-    "gle-Latn": "k, w, y",
-    "hrv-Latn": "q, w, x, y",
-    "ita-Latn": "k, w, x, y",
-    "kaz-Cyrl": "ь",
-    "kir-Cyrl": "ь",
-    "mar-Deva": "ॅ, ॉ",
-    "mlt-Latn": "c, y, à, è, ù",
-    "nld-Latn": "c",
-    "por-Latn": "í, ú",
-    "slv-Latn": "w, y",
-    "swa-Latn": "c, q",
-    "swe-Latn": "q, é",
-    "tam-Taml": "ஃ",
-    "tur-Latn": "q, w",
-    "vie-Latn": "f, j, w, z; and the tone sắc, which it makes the level one",
-}
-"""Language → what epitran 1.35's rules lack of its words, names of foreign places and languages among them: there,
-espeak-ng comes first."""
 
 # A word alone is said in full; in company the English article is weak.
 _WEAK_FORMS = {"eng-Latn": {"a": "ə"}}
@@ -94,6 +64,47 @@ _ENGINES: dict[str, Callable[[str], _Engine]] = {
 }
 
 
+class _WithFallback:
+    """The engine of two backends: what the first refuses, the second is asked for.
+
+    Both are those that an explicit choice of them takes, so a backend has one engine for a language and process. The
+    second is loaded when a word needs it; where it is not installed, the first one's refusal stands.
+    """
+
+    def __init__(self, language: str, first: str, second: str) -> None:
+        self._language, self._second = language, second
+        self._asked = _pronouncer(language, first)
+
+    def _fallback(self) -> "_Pronouncer | None":
+        try:
+            return _pronouncer(self._language, self._second)
+        except MissingBackendError:
+            return None
+
+    @property
+    def version(self) -> str:
+        second = self._fallback()
+        instead = f"{self._second} (not installed)" if second is None else second.engine.version
+        return f"{self._asked.engine.version}, else {instead}"
+
+    def pronounce(self, words: list[str]) -> list[str | Refusal]:
+        answers = self._asked.ask(words)
+        places = [place for place, answer in enumerate(answers) if isinstance(answer, Refusal)]
+        second = self._fallback() if places else None
+        others = [None] * len(places) if second is None else second.ask([words[place] for place in places])
+        for place, other in zip(places, others, strict=True):
+            answers[place] = other if isinstance(other, str) else self._refusal(answers[place], other)
+        return answers
+
+    def _refusal(self, first: str | Refusal, second: Refusal | None) -> Refusal:
+        assert isinstance(first, Refusal)
+        if second is not None:
+            return Refusal(f"{first.reason}; {second.reason}")
+        return Refusal(
+            f"{first.reason}; {self._second}, which might say it, is not installed: {_INSTALL[self._second]}"
+        )
+
+
 class _Memory:
     """The answers given last: what is not asked for again within `_REMEMBERED` new ones is forgotten."""
 
@@ -122,9 +133,10 @@ class _Pronouncer:
     is split, looked up and joined, and no sign of it is looked at.
     """
 
-    def __init__(self, language: str, backend: str) -> None:
-        self.engine: _Engine = _ENGINES[backend](language)
-        self.name = f"{language} by {backend}"
+    def __init__(self, language: str, chain: str) -> None:
+        first, _, second = chain.partition(THEN)
+        self.engine: _Engine = _WithFallback(language, first, second) if second else _ENGINES[first](language)
+        self.name = f"{language} by {first}" + (f" or {second}" if second else "")
         self.lock = threading.Lock()
         self._script = language.split("-")[1]
         self._weak = _WEAK_FORMS.get(language[:8], {})
@@ -213,10 +225,18 @@ class _Pronouncer:
                 answer = Refusal(f"{letters}: not of the script {self._script}")
                 self._words.put(word, answer)
             said[word] = answer
-        for word, answer in zip(new, _checked(self.engine.pronounce(new) if new else []), strict=True):
+        for word, answer in zip(new, self._answers(new), strict=True):
             said[word] = answer
             self._words.put(word, answer)
         return said
+
+    def ask(self, words: list[str]) -> list[str | Refusal]:
+        """What the engine says of words that are in the language's script; nothing is remembered."""
+        with self.lock:
+            return self._answers(words)
+
+    def _answers(self, words: list[str]) -> list[str | Refusal]:
+        return _checked(self.engine.pronounce(words)) if words else []
 
     def _report(self, chunks: Iterable[str]) -> None:
         new = [sign for sign in unspoken("".join(chunks)) if sign not in self._reported]
@@ -267,13 +287,13 @@ class _PassThrough:
 _LETTER = re.compile(r"[^\W\d_ˈˌːˑʼʰʷʲˠˤˀᶣⁿˡᶿˣ˞˭ꜜꜛ]")
 _pass_through = _PassThrough()
 _pronouncers: dict[tuple[str, str], _Pronouncer] = {}
-_pronouncers_lock = threading.Lock()
+_pronouncers_lock = threading.RLock()  # a pronouncer of two backends is made of two others
 
 
 def _renew_locks() -> None:
     # A lock that another thread held at the fork would stay held in the child for ever.
     global _pronouncers_lock  # noqa: PLW0603
-    _pronouncers_lock = threading.Lock()
+    _pronouncers_lock = threading.RLock()
     for pronouncer in _pronouncers.values():
         pronouncer.lock = threading.Lock()
     renew_locks()
@@ -283,17 +303,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_locks)
 
 
-def _pronouncer(language: str, backend: str) -> _Pronouncer:
+def _pronouncer(language: str, chain: str) -> _Pronouncer:
     with _pronouncers_lock:
-        if (language, backend) not in _pronouncers:
+        if (language, chain) not in _pronouncers:
             try:
-                _pronouncers[language, backend] = _Pronouncer(language, backend)
+                _pronouncers[language, chain] = _Pronouncer(language, chain)
+            except MissingBackendError:  # of the first of two backends, which says so itself
+                raise
             except ImportError as error:
                 raise MissingBackendError(
-                    f"Pronouncing {language} takes the {backend} backend, which is not installed ({error}): "
-                    f"{_INSTALL[backend]}"
+                    f"Pronouncing {language} takes the {chain} backend, which is not installed ({error}): "
+                    f"{_INSTALL[chain]}"
                 ) from error
-        return _pronouncers[language, backend]
+        return _pronouncers[language, chain]
 
 
 class Transcriber:
@@ -312,19 +334,38 @@ class Transcriber:
     Attributes:
         language: As epitran names it: ISO 639-3, a dash, ISO 15924.
         backend: `"espeak"`, `"epitran"`, `"lexicon"` or `"ipa"`.
+        fallback: The backend that says the words that `backend` refuses; None if there is none. Where it is not
+            installed, these words stay refused.
     """
 
-    def __init__(self, language: str, backend: str) -> None:
+    def __init__(self, language: str, backend: str, fallback: str | None = None) -> None:
         self.language = language
         self.backend = backend
+        self.fallback = fallback
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(language={self.language!r}, backend={self.backend!r})"
+        fallback = f", fallback={self.fallback!r}" if self.fallback else ""
+        return f"{type(self).__name__}(language={self.language!r}, backend={self.backend!r}{fallback})"
+
+    @property
+    def chain(self) -> str:
+        """Backend and fallback as `get_transcriber` takes them: `"espeak"`, or `"espeak+epitran"`."""
+        return THEN.join(filter(None, (self.backend, self.fallback)))
 
     @property
     def version(self) -> str:
-        """The engine's name and version, e.g. `"espeak-ng 1.52.0 (phonemizer 3.4.0)"`; of `"ipa"`, that name only."""
-        return "ipa" if self.backend == "ipa" else _pronouncer(self.language, self.backend).engine.version
+        """The engine's name and version, e.g. `"espeak-ng 1.52.0 (phonemizer 3.4.0)"`; of `"ipa"`, that name only.
+
+        With a fallback, both: `"epitran 1.35.3, else espeak-ng 1.52.0 (phonemizer 3.4.0)"`, or `"…, else espeak (not
+        installed)"`.
+        """
+        return "ipa" if self.backend == "ipa" else _pronouncer(self.language, self.chain).engine.version
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What a checkpoint keeps of it: `"backend"`, `"version"` and, if there is one, `"fallback"`."""
+        record = {"backend": self.backend, "version": self.version}
+        return {**record, "fallback": self.fallback} if self.fallback else record
 
     def transcribe(self, texts: Sequence[str]) -> list[str]:
         """One IPA string for each text, its words parted by single spaces.
@@ -349,7 +390,7 @@ class Transcriber:
             MissingBackendError: If the backend is not installed.
         """
         texts = _as_list(texts)
-        speaker = _pass_through if self.backend == "ipa" else _pronouncer(self.language, self.backend)
+        speaker = _pass_through if self.backend == "ipa" else _pronouncer(self.language, self.chain)
         answers: list[str | TranscriptionError] = []
         for start in range(0, len(texts), _TOGETHER):
             answers += [
@@ -380,9 +421,8 @@ def languages() -> dict[str, tuple[str, ...]]:
     rules = epitran_languages()
     found = {}
     for language in sorted(rules | VOICES.keys()):
-        backends = [name for name, known in (("epitran", rules), ("espeak", VOICES)) if language in known]
-        if language in _GAPS:
-            backends.reverse()
+        known = [name for name, has in (("epitran", rules), ("espeak", VOICES)) if language in has]
+        backends = list(by_choice(language, known))
         if language in LEXICON_LANGUAGES:
             backends.insert(1, "lexicon")
         found[language] = tuple(backends)
@@ -394,24 +434,39 @@ def get_transcriber(language: str, backend: str = "auto") -> Transcriber:
 
     Args:
         language: ISO 639-3, a dash, ISO 15924, such as `"eng-Latn"`; `languages()` lists them.
-        backend: `"espeak"`, `"epitran"`, `"lexicon"` (English by the CMU dictionary), `"ipa"` (the texts are IPA
-            already, in whatever language), or `"auto"`: espeak where epitran's rules refuse 2% or more of the
-            language's words in the Unicode CLDR and espeak fewer, else epitran; English: espeak. What is installed does
-            not change the choice.
+        backend: `"espeak"`, `"epitran"`, `"lexicon"` (English by the CMU dictionary) or `"ipa"` (the texts are IPA
+            already, in whatever language): that one alone. `"espeak+epitran"`, or other two: the second says the words
+            that the first refuses. `"auto"`: the one that errs less on a dictionary's words, by more than 0.01 of a
+            segment in each, where that was measured (`backend_choice.MEASURED`); else espeak where epitran's rules
+            refuse 2% or more of the language's words in the Unicode CLDR and espeak fewer, and epitran elsewhere;
+            English: espeak. Words that it refuses the other one says, but in English. What is installed does not
+            change the choice.
 
     Raises:
         ValueError: If there is no such backend.
         UnknownLanguageError: If the backend, or with `"auto"` none, has the language.
     """
-    if backend not in ("auto", *BACKENDS):
+    asked = str(backend).split(THEN)
+    if backend != "auto" and not _are_backends(asked):
         choices = ", ".join(map(repr, BACKENDS))
-        raise ValueError(f"There is no transcription backend {backend!r}: choose one of 'auto', {choices}.")
+        raise ValueError(
+            f"There is no transcription backend {backend!r}: choose one of 'auto', {choices}, or two of them, the "
+            "second for the words that the first refuses, as 'espeak+epitran'."
+        )
     if backend == "ipa":
         return Transcriber(language, backend)
-    known = {code: names for code, names in languages().items() if backend in ("auto", *names)}
-    if language not in known:
-        raise UnknownLanguageError(_unknown_language(language, backend, list(known)))
-    return Transcriber(language, known[language][0] if backend == "auto" else backend)
+    every = languages()
+    for name in asked:
+        known = [code for code, names in every.items() if name in ("auto", *names)]
+        if language not in known:
+            raise UnknownLanguageError(_unknown_language(language, name, known))
+    return Transcriber(language, *(auto(language, every[language]) if backend == "auto" else asked))
+
+
+def _are_backends(names: Sequence[str]) -> bool:
+    if len(names) == 1:
+        return names[0] in BACKENDS
+    return len(set(names)) == len(names) == 2 and all(name in BACKENDS and name != "ipa" for name in names)
 
 
 def _unknown_language(language: str, backend: str, known: list[str]) -> str:

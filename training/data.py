@@ -155,13 +155,14 @@ def transcribe_rows(
 ) -> list[str | None]:
     """The IPA of each row, None where it cannot be said (the reason goes to `rejected`).
 
-    `used` gets, for each language, the backend that transcribed it.
+    `used` gets, for each language, the backend that transcribed it, or `"espeak+epitran"` where the second said the
+    words that the first refuses.
     """
     ipa: list[str | None] = [row.ipa for row in rows]
     for language in sorted({row.language for row in rows if row.ipa is None}):
         wanted = [index for index, row in enumerate(rows) if row.ipa is None and row.language == language]
         transcriber = get_transcriber(language, backend=backend)
-        used[language] = transcriber.backend
+        used[language] = transcriber.chain
         answers = transcriber.transcribe_each([rows[index].pronounced for index in wanted])
         for index, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, TranscriptionError):

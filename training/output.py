@@ -74,17 +74,14 @@ def build_processor(
 ) -> IPAClipProcessor:
     """The teacher's image processor and tokenizer beside the IPA tokenizer; which transcriber was used is recorded."""
     language = arguments.data.language
+    records = {spoken: get_transcriber(spoken, chain).record for spoken, chain in data.transcribers.items()}
     return IPAClipProcessor(
         AutoImageProcessor.from_pretrained(teacher.name),
         teacher.tokenizer,
         tokenizer,
         language=language,
-        transcriber=data.transcribers.get(language),
-        transcribers={
-            spoken: {"backend": backend, "version": get_transcriber(spoken, backend).version}
-            for spoken, backend in data.transcribers.items()
-        }
-        or None,
+        transcriber=records[language]["backend"] if language in records else None,
+        transcribers=records or None,
     )
 
 

@@ -190,7 +190,7 @@ class TrainingData:
         texts: the different texts, as the teacher reads them, in the order in which they first come.
         text_of_row: `(rows,)`, each row's number in `texts`.
         places: where each row comes from, `file:line`.
-        transcribers: language → the backend that transcribed its rows.
+        transcribers: language → what transcribed its rows, as `Transcriber.chain` names it.
         rejected: how many rows were set aside.
     """
 
