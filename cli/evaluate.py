@@ -140,7 +140,9 @@ def _load(names: list[str]) -> "Checkpoint":
 
 
 def _reject_other_models(name: str, directory: Path) -> None:
-    kind = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("model_type")
+    from ipaclip.checkpoint_path import read_json
+
+    kind = read_json(directory / "config.json").get("model_type")
     if kind != "ipaclip":
         raise ValueError(
             f"{name} is a model of type {kind!r}, without a pronunciation tower: `ipaclip convert clip` puts one "

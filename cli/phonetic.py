@@ -90,7 +90,8 @@ def _said(processor: Any, words: list[str]) -> list[str]:
 
 def _record(path: Path, record: dict[str, Any]) -> None:
     """Adds how the projection was fitted to the checkpoint's own record."""
+    from ipaclip.checkpoint_path import read_json
     from ipaclip.evaluation.report import write_text
 
-    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    metrics = read_json(path) if path.is_file() else {}
     write_text(path, json.dumps({**metrics, "phonetic_projection": record}, indent=2, ensure_ascii=False) + "\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
-from ipaclip.checkpoint_path import require_directory_or_name
+from ipaclip.checkpoint_path import read_json, require_directory_or_name
 from ipaclip.tokenization import phoneme_feature_table
 from transformers import AutoTokenizer, CLIPProcessor, PreTrainedConfig
 
@@ -180,7 +180,7 @@ def _copy_files(source: Path, target: Path, names: tuple[str, ...]) -> None:
 def _copy_metrics(source: Path, target: Path, merged_onto: str | None = None) -> None:
     if not (source / METRICS_FILE).is_file():
         return
-    metrics = json.loads((source / METRICS_FILE).read_text(encoding="utf-8"))
+    metrics = read_json(source / METRICS_FILE)
     if merged_onto is not None:
         metrics = {key: value for key, value in metrics.items() if key not in MEASURED_WITH_A_CLIP}
         metrics["merged_onto"] = merged_onto

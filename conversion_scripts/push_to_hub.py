@@ -1,6 +1,5 @@
 """A checkpoint → the Hub, in one commit: weights, processor, code, gallery, metrics and model card."""
 
-import json
 import logging
 import shutil
 import tempfile
@@ -9,6 +8,7 @@ from typing import Any
 
 from huggingface_hub import HfApi
 from ipaclip import IPAClipModel, IPAClipProcessor
+from ipaclip.checkpoint_path import read_json, require_whole_json
 
 from .merge_split import GALLERY_FILES, METRICS_FILE
 from .model_card import model_card
@@ -81,6 +81,7 @@ def prepare(checkpoint: Path, directory: Path) -> dict[str, Any] | None:
     Raises:
         OSError, ValueError: if the checkpoint is incomplete, corrupt or no IPA-CLIP.
     """
+    require_whole_json(checkpoint)
     # Written anew, for a checkpoint may lack the code that transformers needs without this package.
     IPAClipModel.from_pretrained(checkpoint).save_pretrained(directory)
     IPAClipProcessor.from_pretrained(checkpoint).save_pretrained(directory)
@@ -88,7 +89,7 @@ def prepare(checkpoint: Path, directory: Path) -> dict[str, Any] | None:
         if (checkpoint / name).is_file():
             shutil.copyfile(checkpoint / name, directory / name)
     file = directory / METRICS_FILE
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return read_json(file) if file.is_file() else None
 
 
 def _languages(metrics: dict[str, Any] | None, directory: Path) -> list[str]:

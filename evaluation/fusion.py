@@ -78,7 +78,9 @@ def load_gate(directory: str | Path) -> Gate:
         if set(numbers) != set(wanted) or not np.isfinite(list(asdict(gate).values())).all() or gate.temperature <= 0:
             raise ValueError("another number, one that is not finite, or a temperature not above 0")
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} must hold the numbers {', '.join(wanted)} and no others ({error!r}).") from error
+        raise ValueError(
+            f"{path} must hold the numbers {', '.join(wanted)} and no others ({error!r}): copy or download it again."
+        ) from error
     return gate
 
 

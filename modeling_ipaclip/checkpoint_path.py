@@ -1,19 +1,102 @@
-"""What may name a checkpoint: a directory, or a name on the Hub."""
+"""What may name a checkpoint, a directory or a name on the Hub, and whether the directory's JSON is whole."""
 
+import json
 import os
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+AGAIN = "copy or download it again"
+_LFS = b"version https://git-lfs"
+# What transformers reads by itself, and complains of without the file's name.
+_READ = (
+    "config.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "model.safetensors.index.json",
+)
+_TOKENIZER = "pronunciation_tokenizer"
+# Of a whole IPA-CLIP, one of each.
+_NEEDED = (
+    ("processor_config.json", "preprocessor_config.json"),
+    ("tokenizer.json", "vocab.json"),
+    (f"{_TOKENIZER}/tokenizer.json",),
+)
 
 
 def require_directory_or_name(name: str | os.PathLike) -> None:
     """
-    Keeps a path to nothing from being taken for a name on the Hub.
+    Keeps a path to nothing from being taken for a name on the Hub, and damaged files from being loaded.
 
     Raises:
         `FileNotFoundError`: if there is no such directory, and `name` can only be a path: a file, an absolute path, one
             that begins with a dot or `~`, or one of more than two parts.
+        `OSError`: as `require_whole_json`, if it is a directory.
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        return
-    if path.is_absolute() or str(name).startswith((".", "~")) or path.exists() or len(path.parts) > 2:
+        require_whole_json(path)
+    elif path.is_absolute() or str(name).startswith((".", "~")) or path.exists() or len(path.parts) > 2:
         raise FileNotFoundError(f"There is no directory {name}: give a checkpoint's directory or its name on the Hub.")
+
+
+def require_whole_json(directory: str | os.PathLike) -> None:
+    """
+    Looks at the JSON files of a checkpoint, of any model, before transformers does.
+
+    Raises:
+        `OSError`: naming the file, if one is no JSON (cut off, a pointer of Git LFS, with a byte order mark), or an
+            IPA-CLIP lacks one that it cannot do without.
+    """
+    root = Path(directory)
+    for folder in (root, root / _TOKENIZER):
+        for name in _READ:
+            if (folder / name).is_file():
+                _require_json(folder / name)
+    if (root / "config.json").is_file():
+        # Where the folder is missing altogether, the processor says what that means.
+        whole = read_json(root / "config.json").get("model_type") == "ipaclip" and (root / _TOKENIZER).is_dir()
+        needed = _NEEDED if whole else ()
+    else:
+        needed = (("config.json",),) if any(root.glob("model*.safetensors")) else ()
+    for names in needed:
+        if not any((root / name).is_file() for name in names):
+            raise FileNotFoundError(f"{root / names[0]} is missing: {AGAIN}.")
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """
+    The object in a JSON file.
+
+    Raises:
+        `OSError`: if the file is missing, or no JSON object in UTF-8, with its name and what to do.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+    if content.startswith(_LFS):
+        raise OSError(f"{path} is not JSON, but a pointer of Git LFS: {AGAIN}, or run `git lfs pull`.")
+    if content.startswith(b"\xef\xbb\xbf"):
+        raise OSError(f"{path} is not JSON, for it begins with a byte order mark: {AGAIN}, or save it without one.")
+    try:
+        values = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise OSError(f"{path} is not JSON ({error}): {AGAIN}.") from error
+    if not isinstance(values, dict):
+        raise OSError(f"{path} is no JSON object: {AGAIN}.")
+    return values
+
+
+def _require_json(path: Path) -> None:
+    status = path.stat()
+    _read_once(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read_once(path: Path, size: int, changed: int) -> None:
+    """A file that did not change is looked at once."""
+    read_json(path)

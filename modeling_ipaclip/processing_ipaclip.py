@@ -11,6 +11,8 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 from transformers.utils import logging
 
+from .checkpoint_path import require_whole_json
+
 logger = logging.get_logger(__name__)
 
 PRONUNCIATION_TOKENIZER = "pronunciation_tokenizer"
@@ -104,13 +106,16 @@ class IPAClipProcessor(ProcessorMixin):
         pronunciation tokenizer.
 
         Raises:
-            `OSError`: if the folder of the pronunciation tokenizer is missing, or holds another tokenizer.
+            `OSError`: if the folder of the pronunciation tokenizer is missing, or holds another tokenizer; if a JSON
+                file is missing or damaged, with its name.
         """
         where = f"folder {PRONUNCIATION_TOKENIZER!r} in {str(pretrained_model_name_or_path)!r}"
         advice = "this is no complete IPA-CLIP, so save or download the whole processor again"
         directory = os.path.join(pretrained_model_name_or_path, kwargs.get("subfolder", ""))
         if os.path.isdir(directory) and not os.path.isdir(os.path.join(directory, PRONUNCIATION_TOKENIZER)):
             raise OSError(f"There is no {where}: {advice}.")
+        if os.path.isdir(directory):
+            require_whole_json(directory)
         try:
             return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         except ValueError as error:

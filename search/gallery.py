@@ -157,7 +157,9 @@ def _read_entries(path: Path) -> list[GalleryEntry]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON in UTF-8 ({error}): write the gallery anew.") from error
+        raise ValueError(
+            f"{path} is not JSON in UTF-8 ({error}): copy or download it again, or write the gallery anew."
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f'{path} does not say "format": "{FORMAT}": it is no gallery this version can read.')
     entries = content.get("entries")

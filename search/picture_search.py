@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ipaclip.checkpoint_path import require_directory_or_name
+from ipaclip.checkpoint_path import require_directory_or_name, require_whole_json
 
 from .gallery import Gallery, Hit
 
@@ -25,20 +25,23 @@ def local_checkpoint(name: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such directory, nor a checkpoint of this name on the Hub or in its cache.
+        OSError: If a JSON file of it is damaged or missing, with its name.
     """
+    require_directory_or_name(name)
     path = Path(name).expanduser()
     if path.is_dir():
         return path
-    require_directory_or_name(name)
     from huggingface_hub import snapshot_download
 
     try:
         # All at once: gallery, processor and weights are of one revision, and nothing asks the network afterwards.
-        return Path(snapshot_download(str(name), allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+        directory = Path(snapshot_download(str(name), allow_patterns=["*.json", "*.txt", "*.safetensors"]))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"There is no directory {name}, and the Hub did not give a checkpoint of that name ({error})."
         ) from error
+    require_whole_json(directory)
+    return directory
 
 
 class PictureSearch:

@@ -1,6 +1,5 @@
 """The folder of a run: one run at a time, and never another's files."""
 
-import json
 import logging
 import os
 import shutil
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ipaclip.checkpoint_path import read_json
 from safetensors import SafetensorError
 
 from .arguments import ArgumentsError, DistillationArguments
@@ -98,7 +98,7 @@ def is_finished(arguments: DistillationArguments) -> bool:
     path = Path(arguments.output_dir) / METRICS_FILE
     if not (arguments.resume and path.is_file()):
         return False
-    finished = json.loads(path.read_text(encoding="utf-8")).get("arguments", {})
+    finished = read_json(path).get("arguments", {})
     now = arguments.to_dict()
     different = sorted(
         key for key in now if key not in ("resume", "output_dir", "cache_dir") and finished.get(key) != now[key]

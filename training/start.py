@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from ipaclip.checkpoint_path import require_directory_or_name
 from ipaclip.tokenization import IPATokenizer
 
 from .arguments import ArgumentsError
@@ -43,6 +44,7 @@ class Start:
         if Path(name).exists() and not (Path(name) / "config.json").is_file():
             raise ArgumentsError(f"start_from: {name} holds no finished model (no config.json)")
         try:
+            require_directory_or_name(name)
             tower = IPAClipPronunciationModelWithProjection.from_pretrained(name, dtype=torch.float32)
             inner = (Path(name) / TOKENIZER_FOLDER).is_dir() or not (Path(name) / "tokenizer.json").is_file()
             tokenizer = IPATokenizer.from_pretrained(name, **({"subfolder": TOKENIZER_FOLDER} if inner else {}))

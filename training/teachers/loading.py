@@ -1,5 +1,6 @@
 """From a name to a teacher."""
 
+from ipaclip.checkpoint_path import require_directory_or_name
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
@@ -15,6 +16,7 @@ def load_teacher(name: str) -> Teacher:
         TeacherError: if it is of a kind that cannot teach, with a list of what can.
     """
     try:
+        require_directory_or_name(name)
         is_sentence_encoder = sentence_encoder.is_sentence_encoder(name)
     except (OSError, ValueError) as error:
         raise OSError(f"teacher {name}: {' '.join(str(error).split())}") from error
