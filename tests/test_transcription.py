@@ -13,6 +13,7 @@ from ipaclip.tokenization import (
     Transcriber,
     TranscriptionError,
     UnknownLanguageError,
+    epitran_rules,
     get_transcriber,
     split_segments,
     transcription,
@@ -139,11 +140,11 @@ def test_half_of_a_surrogate_pair_is_not_lost(backend: str) -> None:
 @pytest.mark.parametrize(
     ("language", "word", "letter"),
     [
-        ("eng-Latn", "Ⅳ", "Ⅳ"),  # "letter two one six three"
+        ("eng-Latn", "ↇ", "ↇ"),  # "letter two one eight seven"
         ("eng-Latn", "x٣", "٣"),  # left out without a word
         ("deu-Latn", "Paʻanga", "ʻ"),  # "P A Buchstabe zwei B B A N G A"
         ("rus-Cyrl", "ѣ", "ѣ"),
-        ("mar-Deva", "ॲमन", "ॲ"),
+        ("mar-Deva", "ॵमन", "ॵ"),
     ],
 )
 def test_a_letter_that_espeak_does_not_know_is_named(language: str, word: str, letter: str) -> None:
@@ -249,16 +250,18 @@ def test_letters_that_epitran_has_no_rule_for_are_named(language: str, word: str
 
 
 @pytest.mark.parametrize("language", ["deu-Latn", "hin-Deva", "rus-Cyrl"])
-def test_our_reading_of_the_tables_is_epitrans(language: str) -> None:
+def test_our_reading_of_the_tables_is_epitrans(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the tables as they are, without our mends."""
     from epitran.simple import SimpleEpitran
 
+    monkeypatch.setattr(epitran_rules, "MENDS", {})
     words = {
         "deu-Latn": "Straße Schmetterling Bücher vergessen Übung Jahrhundert Katze ziehen Quelle lächeln Pfeffer",
         "hin-Deva": "तितली किताब पानी नमस्ते हिन्दी दुनिया लड़का विद्यालय स्वतंत्रता अंग्रेज़ी",
         "rus-Cyrl": "бабочка книга вода здравствуйте жизнь ещё объект счастье язык московский",
     }[language].split()
     peer = SimpleEpitran(language, tones=True)
-    assert get_transcriber(language, "epitran").transcribe(words) == [peer.transliterate(word) for word in words]
+    assert EpitranEngine(language).pronounce(words) == [peer.transliterate(word) for word in words]
 
 
 @pytest.mark.parametrize("language", ["deu-Latn", "fra-Latn-p", "kor-Hang", "sro-Latn", "tgk-Cyrl"])
@@ -299,7 +302,6 @@ def test_symbols_and_emoji_are_reported_once(english: Transcriber, caplog: pytes
     [
         ("A cat", "a cat"),
         ("(A) cat", "a cat"),
-        ("A-frame", "a frame"),
         ("🦋 A cat", "a cat"),
         ("a.", "A"),
         ("“a”", "A"),

@@ -5,7 +5,8 @@ seconds, nearly all of which go to panphon's feature table, built three times ov
 The files and what they mean: https://github.com/dmort27/epitran#extending-epitran-with-map-files-preprocessors-postprocessors-and-strip-files
 
 Other than epitran itself, this names the letters that no rule covers, where epitran leaves them in the IPA as they
-are, and keeps the tone letters that some tables write (`Epitran(..., tones=True)`).
+are, and keeps the tone letters that some tables write (`Epitran(..., tones=True)`). What the tables say wrongly is
+mended by `epitran_mends`.
 """
 
 import csv
@@ -18,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from .epitran_mends import MENDS, Mend
 from .refusal import Refusal
 
 _CODE = re.compile(r"[a-z]{3}-[A-Z][a-z]{3}(-\w+)?")
@@ -97,7 +99,9 @@ class EpitranEngine:
         data = _data()
         if data is None:
             raise ImportError("No module named 'epitran'")
-        self._say_all = _english() if language == "eng-Latn" else _Rules(data, language).say_all
+        self._say_all = (
+            _english() if language == "eng-Latn" else _Rules(data, language, MENDS.get(language, Mend())).say_all
+        )
 
     @property
     def version(self) -> str:
@@ -125,21 +129,24 @@ def _english() -> Callable[[list[str]], list[str | Refusal]]:
 
 
 class _Rules:
-    """The tables of one language: strip → preprocess → map, longest spelling first → postprocess."""
+    """The tables of one language, mended: strip → preprocess → map, longest spelling first → postprocess."""
 
-    def __init__(self, data: Path, language: str) -> None:
-
+    def __init__(self, data: Path, language: str, mend: Mend) -> None:
         self._stripped = dict.fromkeys(ord(sign) for (sign,) in _rows(data / "strip" / f"{language}.csv"))
         self._letters = _LETTERS.get(language[:8], {})
         header, *rows = _rows(data / "map" / f"{language}.csv")
         assert header == ["Orth", "Phon"], header
-        forgotten = [row.split("=") for row in _FORGOTTEN.get(language, "").split()]
-        table = {_nfd(spelled): _nfd(ipa) for spelled, ipa in (*rows, *forgotten)}
+        forgotten = _FORGOTTEN.get(language, "")
+        added = [row.split("=") for row in f"{forgotten} {mend.rows}".split()]
+        table = {_nfd(spelled): _nfd(ipa) for spelled, ipa in (*rows, *added)}
+        for spelled in mend.dropped.split():
+            table.pop(_nfd(spelled), None)
         self._spelled, self._signs = _map_steps(table, accents=bool(forgotten))
         # An apostrophe without a rule parts letters, and has no sound of its own.
         self._kept = frozenset("'" + _AS_SPELLED.get(language, ""))
         before, after = (data / part / f"{language}.txt" for part in ("pre", "post"))
-        self._before, self._after = _rewriter(before), _rewriter(after)
+        self._before = _rewriter(f"{mend.before}\n{_text(before)}")
+        self._after = _rewriter(_mended(_text(after), mend))
         # Rules about white space would see the neighbouring word.
         apart = any(_SEES_LINES.search(_text(file)) for file in (before, after))
         self._together = 1 if apart else _TOGETHER
@@ -231,10 +238,23 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-def _rewriter(file: Path) -> Callable[[str], str]:
+def _mended(text: str, mend: Mend) -> str:
+    """A postprocessor with its mends: symbols first, since rules may use them."""
+    symbols, rules = list[str](), list[str]()
+    for line in text.splitlines():
+        symbol = _SYMBOL.match(line.strip())
+        if symbol:
+            more = mend.classes.get(symbol[1])
+            symbols.append(f"{line}|{more}" if more else line)
+        else:
+            rules.append(mend.lines.get(line.strip(), line))
+    return "\n".join((*symbols, mend.after, *rules))
+
+
+def _rewriter(text: str) -> Callable[[str], str]:
     """The rules of a pre- or postprocessor, one after the other: each rewrites all that the last one left."""
     rules, symbols = [], dict[str, str]()
-    for line in _nfd(_text(file)).splitlines():
+    for line in _nfd(text).splitlines():
         rule = line.strip()
         if not rule or rule.startswith("%"):
             continue

@@ -72,7 +72,7 @@ VOICES: dict[str, str] = {
     "kaz-Cyrl": "kk",
     "kir-Cyrl": "ky",
     "kmr-Latn": "ku",
-    "kok-Deva": "kok",
+    "kok-Deva": "mr",  # the nearest sister's: see LEFT_OUT
     "kor-Hang": "ko",
     "lat-Latn": "la",
     "lav-Latn": "lv",
@@ -141,6 +141,7 @@ LEFT_OUT: dict[str, str] = {
     "fo": "its dictionary is missing from espeak-ng's data",
     "hak": "reads no characters, and tones in its romanisation are lost",
     "kaa": "its dictionary is missing from espeak-ng's data",
+    "kok": "puts the names of vowel signs, halant and bindu into words",
     "my": "leaves out vowels",
     "piqd": "reads Latin capitals as names of letters",
     "py": "Pyash has no code in ISO 639-3",

@@ -1,6 +1,7 @@
 """Text → IPA, by espeak-ng, epitran's rules, the CMU dictionary, or nothing where it is IPA already.
 
-What counts as a word and what is not spoken is defined in `words`; each backend says what it makes of a word.
+What counts as a word and what is not spoken is defined in `words`, how a text is spelled before that in `normalising`,
+and what becomes of a word on its way to a backend and back in `adapting`.
 """
 
 import difflib
@@ -13,10 +14,13 @@ from itertools import chain
 from typing import Protocol
 
 from .backend_choice import auto, by_choice
+from .adapting import Adapter
+from .articles import settle_articles, spoken_article
 from .epitran_rules import LEFT_OUT, EpitranEngine, epitran_languages
 from .espeak import EspeakEngine, renew_locks
 from .espeak_voices import VOICES
 from .lexicon import LEXICON_LANGUAGES, LexiconEngine
+from .normalising import normaliser
 from .refusal import Refusal
 from .spelling import is_ipa, respell
 from .words import split_words, unreadable_letters, unspoken
@@ -30,9 +34,6 @@ _INSTALL = {
     "epitran": "pip install epitran",
     "lexicon": "pip install 'ipaclip[data]'",
 }
-
-# A word alone is said in full; in company the English article is weak.
-_WEAK_FORMS = {"eng-Latn": {"a": "ə"}}
 
 _REMEMBERED = 32_768  # words, and chunks of text, of the last two generations each: ~30 MB if all are new
 _TOGETHER = 1024  # texts
@@ -139,22 +140,18 @@ class _Pronouncer:
         self.name = f"{language} by {first}" + (f" or {second}" if second else "")
         self.lock = threading.Lock()
         self._script = language.split("-")[1]
-        self._weak = _WEAK_FORMS.get(language[:8], {})
+        self._normalise = normaliser(language)
+        self._adapter = Adapter(language, chain)  # of a chain, each backend adapts its own
+        self._has_article = language.startswith("eng-Latn")
         self._words, self._chunks = _Memory(), _Memory()
         self._reported: set[str] = set()
-        # What a text begins with that may have to be said in another way than its chunks are.
-        self._full: tuple[str, ...] = ()
-        if self._weak:
-            said = self._say([word.upper() for word in self._weak]).values()
-            self._full = tuple(ipa for ipa in said if isinstance(ipa, str) and ipa not in self._weak.values())
 
     def transcribe(self, texts: Sequence[str]) -> list[str | Refusal]:
         """For each text its IPA, or why it has none."""
-        split = [text.split() for text in texts]
-        if self._weak:
+        split = [self._normalise.join_numbers(text).split() for text in texts]
+        if self._has_article:
             for chunks in split:
-                if len(chunks) > 1 and chunks[0].lower() in self._weak:
-                    chunks[0] = chunks[0].lower()
+                settle_articles(chunks)
         with self.lock:
             said = self._say_chunks(dict.fromkeys(chain.from_iterable(split)))
         return [self._join(text, chunks, said) for text, chunks in zip(texts, split, strict=True)]
@@ -166,22 +163,11 @@ class _Pronouncer:
             return self._refuse(text)
         if not ipa:
             return Refusal(f"{_shown(text)} has nothing to pronounce: give it letters.")
-        if ipa in self._weak.values() or (self._full and ipa.startswith(self._full)):
-            return self._with_weak_forms(text)
         return ipa
-
-    def _with_weak_forms(self, text: str) -> str:
-        words = split_words(text)
-        weak = self._weak if len(words) > 1 else {}
-        with self.lock:
-            said = self._say(words)
-        return " ".join(
-            weak.get(word if place else word.lower()) or str(said[word]) for place, word in enumerate(words)
-        )
 
     def _refuse(self, text: str) -> Refusal:
         with self.lock:
-            said = self._say(split_words(text))
+            said = self._say(split_words(self._normalise.join_numbers(text), self._normalise))
         refused = [f"{_shown(word)} ({answer.reason})" for word, answer in said.items() if isinstance(answer, Refusal)]
         where = "" if text.strip() in said else f" in {_shown(text)}"
         return Refusal(
@@ -194,16 +180,16 @@ class _Pronouncer:
         for chunk in chunks:
             answer = self._chunks.get(chunk)
             if answer is None:
-                new[chunk] = split_words(chunk)
+                new[chunk] = split_words(chunk, self._normalise)
             else:
                 said[chunk] = answer
         if new:
-            self._report(new)
+            self._report(map(self._normalise, new))
             words = self._say(chain.from_iterable(new.values()))
             for chunk, parts in new.items():
-                answers = [self._weak.get(word) or words[word] for word in parts]
+                answers = [words[word] for word in parts]
                 if len(answers) == 1:
-                    answer = answers[0]
+                    answer = (self._has_article and spoken_article(chunk)) or answers[0]
                 else:
                     refused = next((answer for answer in answers if isinstance(answer, Refusal)), None)
                     answer = " ".join(map(str, answers)) if refused is None else refused
@@ -236,7 +222,14 @@ class _Pronouncer:
             return self._answers(words)
 
     def _answers(self, words: list[str]) -> list[str | Refusal]:
-        return _checked(self.engine.pronounce(words)) if words else []
+        if not words:
+            return []
+        answers = self.engine.pronounce([self._adapter.spell(word) for word in words])
+        mended = [
+            answer if isinstance(answer, Refusal) else self._adapter.mend(word, answer)
+            for word, answer in zip(words, answers, strict=True)
+        ]
+        return _checked(mended)
 
     def _report(self, chunks: Iterable[str]) -> None:
         new = [sign for sign in unspoken("".join(chunks)) if sign not in self._reported]

@@ -2,6 +2,7 @@
 
 What counts as a word is the same in every language and for every backend:
 
+- A text is spelled in one way first: `normalising` says how, by language.
 - White space parts words, and so do hyphens, dashes, slashes and all other punctuation: `well-known` is two words. An
   apostrophe inside a word stays (`don't`), and so do the point and the comma inside a number (`3.5`, `1,000`).
 - Punctuation is not spoken. An abbreviation thus loses its point, and is read as the backend reads its letters: `Dr.`
@@ -15,6 +16,7 @@ What counts as a word is the same in every language and for every backend:
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 # ISO 15924 → how the Unicode names of its letters begin.
 _SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
@@ -78,11 +80,14 @@ _SEPARATORS = _Separators()
 _NOT_IN_NUMBER = re.compile(r"(?<!\d)[.,]|[.,](?!\d)")
 
 
-def split_words(text: str) -> list[str]:
-    """The words of a text, in NFC, without punctuation, symbols and emoji."""
-    if text.isalpha() and unicodedata.is_normalized("NFC", text):
+def split_words(text: str, normalise: Callable[[str], str] | None = None) -> list[str]:
+    """The words of a text, in NFC or as `normalise` spells it, without punctuation, symbols and emoji."""
+    if text.isascii() and text.isalpha():
         return [text]  # what follows would find the same, and most chunks of a text are like this
-    spaced = unicodedata.normalize("NFC", text).translate(_SEPARATORS)
+    text = normalise(text) if normalise else unicodedata.normalize("NFC", text)
+    if text.isalpha():
+        return [text]
+    spaced = text.translate(_SEPARATORS)
     if "." in spaced or "," in spaced:
         spaced = _NOT_IN_NUMBER.sub(" ", spaced)
     words = (word.strip("'\u200c\u200d") for word in spaced.split())
