@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
-from .backend_choice import auto, by_choice
 from .adapting import Adapter
 from .articles import settle_articles, spoken_article
+from .backend_choice import auto, by_choice
 from .epitran_rules import LEFT_OUT, EpitranEngine, epitran_languages
 from .espeak import EspeakEngine, renew_locks
 from .espeak_voices import VOICES
