@@ -43,6 +43,18 @@ _EPITRAN: tuple[Rule, ...] = (
     *(_unmarked(letter, "hrv srp-Latn slv") for letter in "aeiourAEIOUR"),
 )
 _ESPEAK: tuple[Rule, ...] = (
+    *(
+        Rule(digits, f"[{digits}]", str(value), "the voice counts in its language, but not by its digits", languages)
+        for value in range(10)
+        for digits, languages in [
+            (f"{chr(0x660 + value)}{chr(0x6F0 + value)}", "urd snd uig"),
+            (chr(0xDE6 + value), "sin"),
+        ]
+    ),
+    *(
+        Rule(str(value), str(value), chr(0x966 + value), "the voice counts in English by these", "npi")
+        for value in range(10)
+    ),
     Rule("ŉ", "ŉ", "'n", "the article, as the voice knows it", "afr"),
     Rule("\u09bc", "\u09af\u09bc", "\u09df", "the voice knows one sign, which NFC takes apart", "asm"),
     Rule("\u09bc", "\u09af\u09bc(?=[\u09be-\u09cc])", "\u09df", "so; its vowel sign would be lost", "ben"),
@@ -124,8 +136,8 @@ def _with_vowels(word: str) -> str:
     written: list[str] = []
     for sign in word:
         if sign == "ー" and written and written[-1] in _BEFORE_LENGTH:
-            vowel = next((kana for kana in reversed(written) if kana != "ー"), " ")
-            written.append(_KANA.get(unicodedata.name(vowel, " ")[-1], sign))
+            vowel = next((unicodedata.name(kana)[-1] for kana in reversed(written) if kana != "ー"), "")
+            written.append(_KANA.get(vowel, sign))
         else:
             written.append(sign)
     return "".join(written)

@@ -69,7 +69,10 @@ MENDS: dict[str, Mend] = {
         },
     ),
     "hin-Deva": Mend(rows=_ENGLISH_VOWELS, classes={"::vowel::": "æ"}),
-    "mar-Deva": Mend(rows=_ENGLISH_VOWELS, classes={"::vowel::": "æ|ɔ"}),
+    "mar-Deva": Mend(
+        rows=f"{_ENGLISH_VOWELS} ऱ=rə",  # ऱ्या is another spelling of र्‍या
+        classes={"::vowel::": "æ|ɔ"},
+    ),
     "npi-Deva": Mend(rows=_ENGLISH_VOWELS, classes={"::vowel::": "æ|ɔ"}),
     # я ю є have their /j/ after vowels, the apostrophe and ь too; ї always has it.
     "ukr-Cyrl": Mend(before="0 -> j / (?<=[аеєиіїоуюяь']) _ (?=[єюя])"),

@@ -61,9 +61,9 @@ _LETTER = r"[^\W\d_]"
 # https://www.unicode.org/reports/tr44/#Character_Decomposition_Mappings. Not among them: letters of an alphabet (Thai
 # and Lao ำ ຳ ໜ, Armenian և, Korean ㄱ), and what voices read as it is (ª º ² ½).
 _COMPATIBILITY = (
-    "µĲĳſǄ-ǌǱ-ǳϐ-ϒϕϖϰ-ϲϴϵϹ₀-₉ℂℇℊ-ℓℕℙ-ℝℤℨℬℭℯ-ℱℳ-ℹℼ-ℿⅅ-ⅉⅠ-ⅿ①-⑳ゟヿ"
+    "ĲĳſǄ-ǌǱ-ǳϐ-ϒϕϖϰ-ϲϴϵϹ₀-₉ℂℇℊ-ℓℕℙ-ℝℤℨℬℭℯ-ℱℳ-ℹℼ-ℿⅅ-ⅉⅠ-ⅿ①-⑳Ⓐ-ⓩゟヿ"
     "\ufb00-\ufb06\ufb13-\ufb17\ufb20-\ufb28\ufb4f\ufb50-\ufbb1\ufbd3-\ufd3d\ufd50-\ufdfb\ufe76-\ufefc"
-    "０-９Ａ-Ｚａ-ｚｦ-ﾟﾡ-ￜ\U0001d400-\U0001d7ff\U0001ee00-\U0001eef1"
+    "０-９Ａ-Ｚａ-ｚｦ-ﾟﾡ-ￜ\U0001d400-\U0001d7ff\U0001ee00-\U0001eef1\U0001f130-\U0001f149"
 )
 _RAISED = "ᵃ-ᵿʰʲʳʷʸˡˢˣ"
 _INVISIBLE = "\u034f\u061c\u180b-\u180f\u202a-\u202e\u2066-\u2069\ufe00-\ufe0f"
@@ -74,6 +74,11 @@ _NASAL_FIRST = "the nasal sign typed before the sign of its vowel"
 RULES: tuple[Rule, ...] = (
     Rule(_INVISIBLE, f"[{_INVISIBLE}]", "", "invisible: it sets a direction, or chooses a shape"),
     # The same letters in another shape.
+    *(
+        Rule(sign, f"{sign}(?=[a-zà-ž])", title, "a capital before small letters")
+        for sign, title in zip("ǄǇǊǱ", "ǅǈǋǲ", strict=True)
+    ),
+    Rule("µ", "µ", "μ", "the micro sign for the letter", "Grek"),
     Rule(_COMPATIBILITY, f"[{_COMPATIBILITY}]+", None, "ligature, other width, mathematical letter, presentation form"),
     Rule(_RAISED, f"[{_RAISED}]+", None, "raised ending, as in 1ᵉʳ", "fra"),
     Rule("，．", r"(?<=\d)，(?=\d)", ",", "wide comma of a number"),

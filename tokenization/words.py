@@ -41,7 +41,7 @@ _SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
     "Khmr": ("KHMER",),
     "Knda": ("KANNADA",),
     "Laoo": ("LAO",),
-    "Latn": ("LATIN", "FULLWIDTH LATIN", "FEMININE ORDINAL", "MASCULINE ORDINAL"),
+    "Latn": ("LATIN", "FULLWIDTH LATIN", "FEMININE ORDINAL", "MASCULINE ORDINAL", "MICRO"),
     "Mlym": ("MALAYALAM",),
     "Mymr": ("MYANMAR",),
     "Orya": ("ORIYA",),
