@@ -255,6 +255,62 @@ def test_a_whole_file_says_what_transcribed_it(tmp_path: Path) -> None:
         assert record["versions"]["engine"] == get_transcriber("spa-Latn", chain).version
 
 
+def test_a_whole_file_in_many_languages_says_what_transcribed_each(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pytest.importorskip("datasets")
+    pytest.importorskip("phonemizer")
+    from ipaclip.tokenization import transcribe_file
+
+    rows = ["text,lang", "gato,spa-Latn", "dog,eng-Latn", "chat,fra-Latn", "cat,", "kot,xxx-Latn", "мир,tgl-Latn"]
+    (tmp_path / "in.csv").write_text("\n".join([*rows, ""]), encoding="utf-8")
+    transcribe_file(
+        tmp_path / "in.csv", tmp_path / "out.parquet", language="eng-Latn", language_column="lang", progress=False,
+        rows_per_shard=2,
+    )  # fmt: skip
+    record = json.loads(parquet.read_schema(tmp_path / "out.parquet").metadata[b"ipaclip"])
+    assert record["backend"] == "auto"
+    assert record["backends"] == {
+        "spa-Latn": "epitran+espeak", "eng-Latn": "espeak", "fra-Latn": "espeak+epitran",
+    }  # fmt: skip
+
+
+def test_a_run_is_not_gone_on_with_by_another_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("phonemizer")
+    from ipaclip.tokenization import BulkError, bulk, transcribe_file
+
+    (tmp_path / "in.csv").write_text("text,lang\ngato,spa-Latn\n", encoding="utf-8")
+    asked = {"input": tmp_path / "in.csv", "output": tmp_path / "out.csv", "language_column": "lang", "progress": False}
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bulk, "_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        transcribe_file(**asked)
+    monkeypatch.undo()
+    monkeypatch.setitem(backend_choice.MEASURED, "spa-Latn", Errors(0.9, 0.1))
+    with pytest.raises(BulkError, match=r"begun otherwise .*choice of auto"):
+        transcribe_file(**asked)
+    monkeypatch.undo()
+    assert transcribe_file(**asked).transcribed == 1
+
+
+def test_rows_for_training_are_prepared_anew_for_another_choice(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("phonemizer")
+    from ipaclip.tokenization import IPATokenizer
+    from ipaclip.training.arguments import DataArguments
+    from ipaclip.training.data import load_data
+
+    (tmp_path / "words.txt").write_text("gato\n", encoding="utf-8")
+    data = DataArguments(train=[str(tmp_path / "words.txt")], language="spa-Latn")
+    asked = (data, IPATokenizer.build(), 64, tmp_path, tmp_path / "cache")
+    assert load_data(*asked).transcribers == {"spa-Latn": "epitran+espeak"}
+    monkeypatch.setitem(backend_choice.MEASURED, "spa-Latn", Errors(0.9, 0.1))
+    assert load_data(*asked).transcribers == {"spa-Latn": "espeak+epitran"}
+
+
 def test_what_a_training_was_taught_with_is_in_its_checkpoint(tiny_checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("phonemizer")
     from ipaclip import IPAClipProcessor

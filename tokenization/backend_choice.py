@@ -1,6 +1,7 @@
 """Which backend of a language `"auto"` takes, and which for the words that the first refuses. What is installed decides
 nothing here."""
 
+import hashlib
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -126,3 +127,9 @@ def auto(language: str, known: Collection[str]) -> tuple[str, ...]:
     """What `"auto"` takes of the backends that a language has: one, and where there is one its fallback."""
     order = by_choice(language, known)
     return order[:1] if language.startswith(_WITHOUT_FALLBACK) else order
+
+
+def digest() -> str:
+    """Of all that decides what `auto` takes: where it is another one, what was made by `"auto"` has to be made anew."""
+    decides = repr((sorted(GAPS), sorted(MEASURED.items()), MARGIN, _WITHOUT_FALLBACK))
+    return hashlib.blake2b(decides.encode(), digest_size=8).hexdigest()

@@ -22,6 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .backend_choice import digest
 from .bulk_shards import (
     COUNTS,
     JOINED,
@@ -239,6 +240,8 @@ def _versions(said: Pronunciation) -> dict[str, str | None]:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = None
+    if said.backend == "auto":
+        versions["choice of auto"] = digest()
     if said.language is not None:
         versions["engine"] = get_transcriber(said.language, said.backend).version
     return versions

@@ -72,6 +72,11 @@ class Pronunciation:
             return f"{self.language_column} is {language!r}, not a string"
         return None
 
+    def chains(self, languages: Iterable[object]) -> dict[str, str]:
+        """Language → what transcribed it, as `Transcriber.chain` names it; `languages` are those that rows have."""
+        own = {self.language if language is None or language == "" else language for language in languages}
+        return {language: get_transcriber(language, self.backend).chain for language in sorted(map(str, own))}
+
     def _say(self, language: str, texts: list[str]) -> Iterator[Answer]:
         try:
             transcriber: Transcriber = get_transcriber(language, self.backend)
@@ -201,7 +206,7 @@ def _tsv_cell(value: Any) -> str:
 def join_shards(job: ShardJob, versions: dict[str, str | None]) -> None:
     """The parts → one file of the output's format, and one of all rejected rows, both still in the folder.
 
-    A Parquet file says in its metadata, under `ipaclip`, what transcribed it.
+    A Parquet file says in its metadata, under `ipaclip`, what transcribed it; with a column of languages, for each.
     """
     numbers = range(len(list(job.folder.glob(f"*{COUNTS}"))))
     with replaced(job.folder / REJECTED) as path, path.open("wb") as joined:
@@ -229,7 +234,10 @@ def _join_parquet(path: Path, parts: Iterator[Path], job: ShardJob, versions: di
 
     assert job.schema is not None
     said = job.pronunciation
+    parts = list(parts)
     how = {"language": said.language, "backend": said.backend, "versions": versions}
+    if said.language_column is not None:
+        how["backends"] = said.chains(_values_of(said.language_column, parts))
     schema = job.schema.with_metadata({**(job.schema.metadata or {}), b"ipaclip": json.dumps(how).encode()})
     with ParquetWriter(path, schema) as writer:
         for part in parts:
@@ -237,6 +245,16 @@ def _join_parquet(path: Path, parts: Iterator[Path], job: ShardJob, versions: di
                 table = shard.read()
             if len(table):
                 writer.write_table(table.cast(schema))
+
+
+def _values_of(column: str, parts: Iterable[Path]) -> set[object]:
+    from pyarrow.parquet import ParquetFile
+
+    values = set[object]()
+    for part in parts:
+        with ParquetFile(part) as shard:
+            values.update(shard.read(columns=[column])[column].unique().to_pylist())
+    return values
 
 
 def write_jsonl(stream: TextIO, rows: Iterable[dict[str, Any]]) -> None:

