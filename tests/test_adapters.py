@@ -41,7 +41,7 @@ def test_a_tower_s_adapter_is_trained_saved_and_loaded(tower: Any, task: Any, tm
         plain = base(IDS, MASK)[name]
 
     model = peft.get_peft_model(base, lora(task))
-    torch.testing.assert_close(model(input_ids=IDS, attention_mask=MASK)[name], plain)
+    torch.testing.assert_close(model(input_ids=IDS, attention_mask=MASK)[name], plain, atol=1e-5, rtol=1e-4)
     trained = train(model, lambda: model(input_ids=IDS, attention_mask=MASK)[name])
     assert not torch.allclose(trained, plain, atol=1e-3)
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_a_tower_s_adapter_is_trained_saved_and_loaded(tower: Any, task: Any, tm
     model.save_pretrained(tmp_path / "adapter")
     loaded = peft.PeftModel.from_pretrained(tower.from_pretrained(tmp_path / "model"), tmp_path / "adapter")
     with torch.no_grad():
-        torch.testing.assert_close(loaded(input_ids=IDS, attention_mask=MASK)[name], trained)
+        torch.testing.assert_close(loaded(input_ids=IDS, attention_mask=MASK)[name], trained, atol=1e-5, rtol=1e-4)
         merged = loaded.merge_and_unload()
         torch.testing.assert_close(merged(IDS, MASK)[name], trained, atol=1e-5, rtol=1e-4)
         model.unload()

@@ -151,12 +151,12 @@ def test_two_modalities_take_what_the_docstring_says(tmp_path: Path) -> None:
     pair = ("text", "vision")
     expected = three_steps(CLIPModel.from_pretrained(tmp_path).train(), pair)
     assert three_steps(IPAClipModel.from_pretrained(tmp_path).train(), pair, find_unused_parameters=True) == (
-        pytest.approx(expected, abs=1e-6)
+        pytest.approx(expected, abs=1e-4)
     )
     frozen = IPAClipModel.from_pretrained(tmp_path).train()
     frozen.pronunciation_model.requires_grad_(False)
     frozen.pronunciation_projection.requires_grad_(False)
-    assert three_steps(frozen, pair) == pytest.approx(expected, abs=1e-6)
+    assert three_steps(frozen, pair) == pytest.approx(expected, abs=1e-4)
     with pytest.raises(RuntimeError, match="find_unused_parameters"):
         three_steps(IPAClipModel.from_pretrained(tmp_path).train(), pair)
 

@@ -70,14 +70,16 @@ def test_the_parts_load_by_themselves(tiny_checkpoint: Path, tmp_path: Path) -> 
     assert type(tower) is IPAClipPronunciationModelWithProjection
     inputs = AutoTokenizer.from_pretrained(tmp_path / "parts" / "pronunciation")(["kæt"], return_tensors="pt")
     expected = whole.get_pronunciation_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
-    assert torch.equal(tower(inputs["input_ids"], inputs["attention_mask"]).pronunciation_embeds, expected)
+    # Weights that lie at other places in memory may give other last bits.
+    actual = tower(inputs["input_ids"], inputs["attention_mask"]).pronunciation_embeds
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
 
     clip_inputs = CLIPProcessor.from_pretrained(tmp_path / "parts" / "clip")(text=["cat"], return_tensors="pt")
     clip = CLIPModel.from_pretrained(tmp_path / "parts" / "clip")
     assert clip.config.model_type == "clip"
     assert not [key for key in load_file(tmp_path / "parts" / "clip" / "model.safetensors") if "pronunciation" in key]
     expected = whole.get_text_features(**clip_inputs).pooler_output
-    assert torch.equal(clip.get_text_features(**clip_inputs).pooler_output, expected)
+    torch.testing.assert_close(clip.get_text_features(**clip_inputs).pooler_output, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_onto_another_clip(tiny_checkpoint: Path, tmp_path: Path) -> None:
