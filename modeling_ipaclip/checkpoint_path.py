@@ -22,7 +22,7 @@ _READ = (
 )
 _TOKENIZER = "pronunciation_tokenizer"
 # Of a whole IPA-CLIP, one of each.
-_NEEDED = (
+_NEEDED: tuple[tuple[str, ...], ...] = (
     ("processor_config.json", "preprocessor_config.json"),
     ("tokenizer.json", "vocab.json"),
     (f"{_TOKENIZER}/tokenizer.json",),
@@ -58,15 +58,18 @@ def require_whole_json(directory: str | os.PathLike) -> None:
         for name in _READ:
             if (folder / name).is_file():
                 _require_json(folder / name)
-    if (root / "config.json").is_file():
-        # Where the folder is missing altogether, the processor says what that means.
-        whole = read_json(root / "config.json").get("model_type") == "ipaclip" and (root / _TOKENIZER).is_dir()
-        needed = _NEEDED if whole else ()
-    else:
-        needed = (("config.json",),) if any(root.glob("model*.safetensors")) else ()
-    for names in needed:
+    for names in _needed(root):
         if not any((root / name).is_file() for name in names):
             raise FileNotFoundError(f"{root / names[0]} is missing: {AGAIN}.")
+
+
+def _needed(root: Path) -> tuple[tuple[str, ...], ...]:
+    """Files of which a checkpoint must have one each."""
+    if not (root / "config.json").is_file():
+        return (("config.json",),) if any(root.glob("model*.safetensors")) else ()
+    # Where the folder is missing altogether, the processor says what that means.
+    whole = read_json(root / "config.json").get("model_type") == "ipaclip" and (root / _TOKENIZER).is_dir()
+    return _NEEDED if whole else ()
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:

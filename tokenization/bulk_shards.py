@@ -186,6 +186,8 @@ class ShardJob:
 
     def write_cells(self, stream: TextIO, rows: Iterable[dict[str, Any]]) -> None:
         """Rows of a CSV or TSV, without a header."""
+        plain = csv.writer(stream, lineterminator="\n")
+        quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for row in rows:
             cells = [row.get(name) for name in self.columns]
             if self.suffix == ".tsv":
@@ -193,8 +195,7 @@ class ShardJob:
                 continue
             # csv leaves a lone carriage return unquoted, and readers take it for the end of the row.
             returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
-            quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
-            csv.writer(stream, lineterminator="\n", quoting=quoting).writerow(cells)
+            (quoting if returns else plain).writerow(cells)
 
 
 def _tsv_cell(value: Any) -> str:

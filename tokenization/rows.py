@@ -151,7 +151,7 @@ def _json_object(line: str) -> dict[str, Any]:
     values = json.loads(line, object_pairs_hook=_unique)
     if not isinstance(values, dict):
         raise _BrokenError("is not a JSON object")
-    if _is_deep(values):
+    if line.count("[") + line.count("{") > _DEEPEST and _is_deep(values):
         raise _BrokenError(_TOO_DEEP)
     # Only an escape can smuggle half a character in, and no UTF-8 file can hold it.
     if "\\u" in line and _why_not_utf8(json.dumps(values, ensure_ascii=False)):
