@@ -16,8 +16,8 @@ def languages(
 ) -> None:
     """List the languages that words can be pronounced in, by what, and a word to try.
 
-    The first backend is the one that is taken unless another is asked for. With LANGUAGE, that word is transcribed by
-    each of its backends.
+    The first backend is the one that is taken unless another is asked for; of epitran and espeak, the other one says
+    what that refuses, but in English. With LANGUAGE, the word is transcribed by each of its backends.
     """
     keep_libraries_quiet()
     if language is not None:

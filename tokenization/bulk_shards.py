@@ -212,7 +212,7 @@ def join_shards(job: ShardJob, versions: dict[str, str | None]) -> None:
     numbers = range(len(list(job.folder.glob(f"*{COUNTS}"))))
     with replaced(job.folder / REJECTED) as path, path.open("wb") as joined:
         _append(joined, (job.part(number, REJECTED) for number in numbers))
-    parts = (job.part(number) for number in numbers)
+    parts = [job.part(number) for number in numbers]
     with replaced(job.folder / f"{JOINED}{job.suffix}") as path:
         if job.suffix == ".parquet":
             _join_parquet(path, parts, job, versions)
@@ -224,19 +224,18 @@ def join_shards(job: ShardJob, versions: dict[str, str | None]) -> None:
                 _append(joined, parts)
 
 
-def _append(joined: Any, parts: Iterator[Path]) -> None:
+def _append(joined: Any, parts: Iterable[Path]) -> None:
     for part in parts:
         with part.open("rb") as content:
             shutil.copyfileobj(content, joined)
 
 
-def _join_parquet(path: Path, parts: Iterator[Path], job: ShardJob, versions: dict[str, str | None]) -> None:
+def _join_parquet(path: Path, parts: Sequence[Path], job: ShardJob, versions: dict[str, str | None]) -> None:
     from pyarrow.parquet import ParquetFile, ParquetWriter
 
     assert job.schema is not None
     said = job.pronunciation
-    parts = list(parts)
-    how = {"language": said.language, "backend": said.backend, "versions": versions}
+    how: dict[str, Any] = {"language": said.language, "backend": said.backend, "versions": versions}
     if said.language_column is not None:
         how["backends"] = said.chains(_values_of(said.language_column, parts))
     schema = job.schema.with_metadata({**(job.schema.metadata or {}), b"ipaclip": json.dumps(how).encode()})
