@@ -8,6 +8,7 @@ from functools import cache
 from os.path import commonprefix
 from typing import Any
 
+from .espeak_limits import is_cut, too_long
 from .espeak_voices import TONES, VOICES
 from .jyutping import jyutping_to_ipa
 from .refusal import Refusal
@@ -112,7 +113,15 @@ class _Library:
                 self._voice = None
                 self._wrapper.set_voice(voice)
                 self._voice = voice
-            return [self._wrapper.text_to_phonemes(word, tie=True) for word in words]
+            return [self._say(word) for word in words]
+
+    def _say(self, word: str) -> str:
+        spoken: str = self._wrapper.text_to_phonemes(word, tie=True)
+        if "." in word or "," in word:
+            # espeak-ng 1.52 looks for the groups of a number beyond the end of its text, and finds there those of a
+            # longer number that it has said before. A text as long, without digits, takes their place.
+            self._wrapper.text_to_phonemes("a " * (len(word.encode()) // 2 + 2))
+        return spoken
 
 
 _library_lock = threading.Lock()
@@ -156,12 +165,18 @@ class EspeakEngine:
         return f"espeak-ng {self._library.version} (phonemizer {version('phonemizer')})"
 
     def pronounce(self, words: list[str]) -> list[str | Refusal]:
-        """For each word its IPA; or that espeak-ng says nothing, or does not know which letter."""
-        answers = self._library.say(self._voice, words)
-        return [self._checked(word, spoken) for word, spoken in zip(words, answers, strict=True)]
+        """For each word its IPA; or that espeak-ng says nothing, does not know which letter, or has no room for it."""
+        refused = {word: why for word in words if (why := too_long(word))}
+        answers = iter(self._library.say(self._voice, [word for word in words if word not in refused]))
+        return [refused.get(word) or self._checked(word, next(answers)) for word in words]
+
+    def _say(self, word: str) -> str:
+        return self._library.say(self._voice, [word])[0]
 
     def _checked(self, word: str, spoken: str) -> str | Refusal:
         """espeak-ng drops a letter that it does not know, or spells the word out, and that letter by its number."""
+        if is_cut(word, spoken, self._say):
+            return Refusal(f"it is too long for espeak-ng, which would leave out its end: {len(word)} letters")
         lost = [] if word.isascii() else [letter for letter in dict.fromkeys(word) if self._loses(letter, word, spoken)]
         if lost:
             return Refusal(f"espeak-ng does not know {', '.join(map(repr, lost))}")
@@ -171,13 +186,13 @@ class EspeakEngine:
         if letter.isascii() or not letter.isalnum() or len(self._by_number) < _TELLING:
             return False
         if letter not in self._nameless:
-            (alone,) = self._library.say(self._voice, [letter])
+            alone = self._say(letter)
             self._nameless[letter] = not alone or alone.startswith(self._by_number)
         # Some voices know letters in words that they cannot name alone; a letter with a mark may repeat its neighbour.
         if not self._nameless[letter] or self._by_number in spoken:
             return self._nameless[letter]
         may_be_silent = letter in _SILENT or unicodedata.decomposition(letter)
-        return not may_be_silent and self._library.say(self._voice, [word.replace(letter, "")]) == [spoken]
+        return not may_be_silent and self._say(word.replace(letter, "")) == spoken
 
 
 def _use_bundled_library(wrapper: Any) -> None:
