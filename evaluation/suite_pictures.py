@@ -48,12 +48,13 @@ def _retrieval(checkpoint: Checkpoint, options: Options) -> RetrievalReport:
 
 def run_retrieval(checkpoint: Checkpoint, options: Options) -> SuiteResult:
     """Pictures by name and by respelled name, names by picture, pictures by caption: each tower, and both together."""
-    if checkpoint.image_embeds is None and options.pictures is not None:
+    # Read first: a broken table fails in no time, and asking a gallery takes minutes.
+    pictures = read_pictures(options.pictures) if options.pictures is not None else None
+    if checkpoint.image_embeds is None and pictures is not None:
         result = SuiteResult("retrieval", [], {}, [])
     else:
         result = _by_name(_retrieval(checkpoint, options))
-    if options.pictures is not None:
-        pictures = read_pictures(options.pictures)
+    if pictures is not None and options.pictures is not None:
         report = evaluate_captions(checkpoint.model, checkpoint.processor, pictures, gate=checkpoint.gate)
         _add_captions(result, report, options.pictures)
     return result
