@@ -44,6 +44,10 @@ TABLE = spelling_table()
         ("e᷇", "e˥˦"),
         ("p˺", "p̚"),
         ("ç\u0334", "çˠ"),
+        ("ñ̪ʰ˥ʷ", "n̪\u0303ʷʰ˥"),
+        ("š\u0301", "ʃ\ufffd"),  # of two tone marks on a consonant the second has no reading
+        ("p̌", "p̌"),
+        ("\u05e9\u05c1", "\u05e9\ufffd"),  # a point of another script
     ],
 )
 def test_by_hand(written: str, normal: str) -> None:

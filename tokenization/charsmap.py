@@ -7,6 +7,7 @@ size, the trie's units of four bytes, the pool; all little-endian.
 """
 
 import struct
+import unicodedata
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -15,19 +16,22 @@ from tokenizers import Regex, normalizers
 
 _HAS_LEAF = 1 << 8
 _IS_LEAF = 1 << 31
+_LONGEST = 5  # bytes of a grapheme that `Precompiled` looks up as a whole
 _BREAK = "\u200b"
 
 
 def charsmap(targets: Mapping[str, str]) -> bytes:
-    """The map that turns each sign (one code point) into its target.
+    """The map that turns each source (one code point, or a letter and its marks) into its target.
 
     Raises:
-        ValueError: If a source is not one code point, or a target is empty: `Precompiled` gives wrong offsets then.
+        ValueError: If a source is none of these or too long, or a target is empty: `Precompiled` does not look it up,
+            or gives wrong offsets.
     """
     pool = bytearray()
     root: dict[int, Any] = {}
     for source, target in targets.items():
-        if len(source) != 1 or not target:
+        marked = all(map(unicodedata.combining, source[1:])) and len(source.encode()) <= _LONGEST
+        if not (len(source) == 1 or marked) or not target:
             raise ValueError(f"A character map turns one sign into some; {source!r} → {target!r} does not.")
         node = root
         for byte in source.encode():
@@ -64,14 +68,14 @@ def _double_array(root: dict[int, Any]) -> list[int]:
 
 
 def charsmap_steps(targets: Mapping[str, str]) -> list[normalizers.Normalizer]:
-    """The normalizers that turn each sign into its target wherever it stands, in text without U+200B.
+    """The normalizers that turn each source into its target wherever it stands, in text without U+200B.
 
-    `Precompiled` reads a grapheme at a time and, where that begins with a sign of the map and is short, takes the sign
-    for the whole: it would lose the ring of `g̊`. So a grapheme is broken behind each sign of the map first.
+    `Precompiled` reads a grapheme at a time and, where that begins with a source and is short, takes the source for the
+    whole: it would lose the ring of `g̊`. So a grapheme is broken behind each source first.
     """
-    sources = "".join(targets)
+    ends = "".join(dict.fromkeys(source[-1] for source in targets))
     return [
-        normalizers.Replace(Regex(rf"(?<=[{sources}])\Y"), _BREAK),
+        normalizers.Replace(Regex(rf"(?<=[{ends}])\Y"), _BREAK),
         normalizers.Precompiled(charsmap(targets)),
         normalizers.Replace(_BREAK, ""),
     ]

@@ -1,19 +1,22 @@
 """The one table of IPA spelling: what people and programs write, what the vocabulary writes, and why.
 
-It comes in two parts, `SIGNS` and `MARKS`. The rules of each run in order on NFD text, so a later rule sees what an
-earlier one wrote. A source is literal unless `pattern` is set: then it is a regular expression, of the kind that
-Python and Oniguruma read alike. `respell` runs the table as it stands; the tokenizer compiles it.
+It comes in two parts. The rules of `SIGNS` run in order on NFD text, so a later rule sees what an earlier one wrote. A
+source is literal unless `pattern` is set: then it is a regular expression, of the kind that Python and Oniguruma read
+alike. Those of `MARKS` are looked up while the marks of each letter are put in order (`mark_order`). `respell` runs the
+table as it stands; the tokenizer compiles it.
 
 Withdrawn letters and other traditions are read as is usual; the place to look them up is Pullum and Ladusaw, *Phonetic
-Symbol Guide*. What several traditions read in different ways (dots below, plain digits, `ś`) has no rule: it stays as
+Symbol Guide*. What several traditions read in different ways (dots below, plain digits, `ǧ`) has no rule: it stays as
 it is, and the tokenizer reports it.
 """
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from .mark_order import LETTERS, MARK_ORDER, TONE_MARKS, in_order
 from .segments import TIE, TONES, vocabulary
 
 
@@ -34,25 +37,14 @@ _OTHER_SPACE = "[\t-\r\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3
 NOT_BY_WORD = f"[/\\[\\]⟦⟧⫽<]|{_OTHER_SPACE}"
 """What makes the normal form of a word depend on the text around it: delimiters, white space but for the plain space,
 and `<`, with which special tokens begin."""
-_LETTERS = "a-zæðøħŋœǀ-ǃɐ-ʯβθχ"
-_TONE_MARKS = "\u0301\u0304\u0300\u030c\u0302"
+
+_VOICED = "aeiouyæøœɐ-ɒɘ-ɞɤɨɪɯɵɶʉʊʌʏlmnrwjŋɥɫɭɰ-ɴɹ-ɾʀʋʎʟ"
+_BELOW = "\u031d-\u0320\u0323-\u0325\u0329-\u0330\u0339-\u033c"
 
 
 def _each(sources: str, targets: str, reason: str) -> tuple[Spelling, ...]:
     """One rule for each pair of words at the same place in the two lists."""
     return tuple(Spelling(s, t, reason) for s, t in zip(sources.split(), targets.split(), strict=True))
-
-
-def _swap(firsts: str, marks: str, run: str, reason: str) -> tuple[Spelling, ...]:
-    """Rules that carry each mark from behind each of `firsts` to its front, where neither stands in a longer `run`.
-
-    Where marks pile up they are left alone: else a second pass would find more to do.
-    """
-    return tuple(
-        Spelling(f"(?<![{run}]){first}{mark}(?![{run}])", mark + first, reason, pattern=True)
-        for first in firsts
-        for mark in marks
-    )
 
 
 SIGNS: tuple[Spelling, ...] = (
@@ -61,6 +53,15 @@ SIGNS: tuple[Spelling, ...] = (
     Spelling(" {2,}", " ", "any white space is one word boundary", True),
     Spelling(r"\A[ /\[⟦⫽]+", "", "delimiter: it tells phones from phonemes, and is no sound", True),
     Spelling(r"[/\]⟧⫽][ /\]⟧⫽]*\Z", "", "delimiter: it tells phones from phonemes, and is no sound", True),
+    *(
+        Spelling(
+            f"(?:(?<=[{_VOICED}])|(?<=[{_VOICED}][{_BELOW}])){comma}",
+            "ˀ",
+            "comma above, Americanist: glottalization of vowels and sonorants, for they have no ejectives",
+            True,
+        )
+        for comma in "\u0313\u0315"
+    ),
     # Look-alikes: another code point, the same sign.
     Spelling("g", "ɡ", "IPA's letter is U+0261"),
     Spelling(":", "ː", "ASCII for the length mark"),
@@ -126,7 +127,7 @@ SIGNS: tuple[Spelling, ...] = (
     Spelling("ʚ", "ɞ", "another shape of the letter, in older charts"),
     # Sister alphabets.
     *_each("ƛ λ ¢ ł ƚ δ", "t͡ɬ d͡ɮ t͡s ɬ ɬ ð", "Americanist"),
-    *_each("\u0328 ʸ", "\u0303 ʲ", "Americanist"),
+    *_each("\u0328 ʸ \u0313 \u0315", "\u0303 ʲ ʼ ʼ", "Americanist"),
     *_each("ȵ ȶ ȡ ȴ", "ɲ\u031f c\u031f ɟ\u031f ʎ\u031f", "Sinological: alveolo-palatal"),
     *_each("ɿ ʅ ʮ ʯ", "z\u0329 ʐ\u0329 z\u0329ʷ ʐ\u0329ʷ", "Sinological: apical vowel"),
     *_each("ᴇ ᴀ", "e\u031e a\u0308", "Sinological"),
@@ -166,13 +167,11 @@ SIGNS: tuple[Spelling, ...] = (
     Spelling("||", "‖", "ASCII for the major group"),
     Spelling(f"t(?={TIE}ʂ)", "ʈ", "both halves of a retroflex affricate are retroflex", True),
     Spelling(f"d(?={TIE}ʐ)", "ɖ", "both halves of a retroflex affricate are retroflex", True),
-    *_each("s\u030c z\u030c c\u030c j\u030c", "ʃ ʒ t͡ʃ d͡ʒ", "Americanist"),
-    Spelling("c\u0334\u0327", "c\u0327ˠ", "velarized: Unicode's order puts the tilde between c and its cedilla"),
     # What stands for a sign in one place only.
-    Spelling(f"(?<![^ .]),(?=[{_LETTERS}])", "ˌ", "ASCII for secondary stress: a comma before a syllable", True),
-    Spelling(f"(?<!!)!(?=[{_LETTERS}])", "ǃ", "ASCII for the click: an exclamation mark before a letter", True),
+    Spelling(f"(?<![^ .]),(?=[{LETTERS}])", "ˌ", "ASCII for secondary stress: a comma before a syllable", True),
+    Spelling(f"(?<!!)!(?=[{LETTERS}])", "ǃ", "ASCII for the click: an exclamation mark before a letter", True),
     *(
-        Spelling(f"(?<=[pbtdʈɖcɟkɡqɢʃʂɕsçx]){comma}", "ʰ", "turned comma for aspiration, in older books", True)
+        Spelling(f"(?<=[pbtdʈɖcɟkɡqɢʃʂɕsçx\u030c]){comma}", "ʰ", "turned comma for aspiration, in older books", True)
         for comma in "ʻʽ‘"
     ),
     *(
@@ -183,25 +182,27 @@ SIGNS: tuple[Spelling, ...] = (
 """Which sign."""
 
 MARKS: tuple[Spelling, ...] = (
-    *_swap(_TONE_MARKS, "\u0303", _TONE_MARKS, "a tone follows its segment's marks"),
-    *_swap("ː", "ʰʼ\u0303", f"ːʰʼ\u0303{_TONE_MARKS}{TONES}", "length follows its segment's marks"),
-    *_swap(_TONE_MARKS, "ː", f"{_TONE_MARKS}ː", "a tone follows its segment's length"),
+    # A caron or acute on a consonant is a letter of another tradition. NFD takes them apart, so they are two signs.
+    *_each("s\u030c z\u030c c\u030c j\u030c ʒ\u030c x\u030c ɣ\u030c", "ʃ ʒ t͡ʃ d͡ʒ d͡ʒ χ ʁ", "Americanist"),
+    *_each("c\u0301 s\u0301 z\u0301 n\u0301 ʒ\u0301", "t͡ɕ ɕ ʑ ɲ d͡ʑ", "Slavicist"),
+    *_each("t\u030c d\u030c l\u030c n\u030c r\u030c", "tʲ dʲ lʲ ɲ r\u031d", "Slavicist"),
+    *_each(
+        "p\u0301 b\u0301 t\u0301 d\u0301 k\u0301 ɡ\u0301 f\u0301 v\u0301 x\u0301 ɣ\u0301 l\u0301 r\u0301",
+        "pʲ bʲ tʲ dʲ kʲ ɡʲ fʲ vʲ xʲ ɣʲ lʲ rʲ",
+        "Slavicist: palatalized",
+    ),
+    Spelling("c\u0334\u0327", "c\u0327ˠ", "velarized: Unicode's order puts the tilde between c and its cedilla"),
     # The IPA chart gives each tone twice, as a mark and as a letter.
-    Spelling("\u030b", "˥", "extra high"),
-    Spelling("\u0301", "˦", "high"),
-    Spelling("\u0304", "˧", "mid"),
-    Spelling("\u0300", "˨", "low"),
-    Spelling("\u030f", "˩", "extra low"),
-    Spelling("\u030c", "˩˥", "rising"),
-    Spelling("\u0302", "˥˩", "falling"),
-    Spelling("\u1dc4", "˦˥", "high rising"),
-    Spelling("\u1dc5", "˩˨", "low rising"),
-    Spelling("\u1dc6", "˨˩", "low falling"),
-    Spelling("\u1dc7", "˥˦", "high falling"),
-    Spelling("\u1dc8", "˧˦˧", "rising-falling"),
-    Spelling("\u1dc9", "˧˨˧", "falling-rising"),
+    *_each(
+        " ".join(TONE_MARKS),
+        "˦ ˧ ˨ ˩˥ ˥˩ ˥ ˩ ˦˥ ˩˨ ˨˩ ˥˦ ˧˦˧ ˧˨˧",
+        "tone",
+    ),
 )
-"""In which order, and tones as letters."""
+"""Marks that make another letter of a consonant, and tones as letters, in whatever order the marks of a letter stand.
+
+A tone mark on another consonant stays as it is, and the tokenizer reports it, unless the consonant can bear a tone: with
+the syllabic mark, and nasals and liquids (`ḿ`, `ŋ̀`, `r̂`) without it, too."""
 
 
 def spelling_table() -> list[Spelling]:
@@ -209,25 +210,25 @@ def spelling_table() -> list[Spelling]:
     return [*SIGNS, *MARKS]
 
 
+def readings() -> dict[str, str]:
+    """The rules for tone marks, alone or on a consonant."""
+    return {rule.source: rule.target for rule in MARKS}
+
+
 @lru_cache(maxsize=1)
-def _compiled() -> tuple[tuple[tuple[re.Pattern[str] | str, str], ...], ...]:
-    return tuple(
-        tuple((re.compile(rule.source) if rule.pattern else rule.source, rule.target) for rule in part)
-        for part in (SIGNS, MARKS)
-    )
+def _compiled() -> tuple[tuple[re.Pattern[str] | str, str], ...]:
+    return tuple((re.compile(rule.source) if rule.pattern else rule.source, rule.target) for rule in SIGNS)
 
 
 def respell(text: str) -> str:
-    """The spelling the vocabulary uses: NFD, the table rule by rule, marks in canonical order, no space at the ends.
+    """The spelling the vocabulary uses: NFD, the table rule by rule, marks in order, no space at the ends.
 
     Slow, and plain: what `IPATokenizer.normalize` gives by a compiled form of the same table.
     """
     text = unicodedata.normalize("NFD", text)
-    for part in _compiled():
-        for source, target in part:
-            text = text.replace(source, target) if isinstance(source, str) else source.sub(target, text)
-        text = unicodedata.normalize("NFD", text)
-    return text.strip(" ")
+    for source, target in _compiled():
+        text = text.replace(source, target) if isinstance(source, str) else source.sub(target, text)
+    return unicodedata.normalize("NFD", in_order(text, readings())).strip(" ")
 
 
 @lru_cache(maxsize=1)
@@ -238,7 +239,7 @@ def signs() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _plain_signs() -> frozenset[str]:
-    return signs().union(rule.source for rule in spelling_table() if not rule.pattern)
+    return signs().union(rule.source for rule in SIGNS if not rule.pattern)
 
 
 def is_ipa(text: str) -> bool:
@@ -247,6 +248,28 @@ def is_ipa(text: str) -> bool:
     if _plain_signs().issuperset(unicodedata.normalize("NFD", text).replace("c\u0327", "c")):
         return True
     return signs().issuperset(respell(text).replace("c\u0327", "c"))
+
+
+def before_sorting(text: str, positions: Sequence[int]) -> list[int]:
+    """Where unknown signs stand that came to these positions, ascending, when the marks of a letter were sorted.
+
+    A known mark there has changed places with a sign of its run that is unknown, or that is a tone mark.
+    """
+    known = _plain_signs()
+    found: list[int] = []
+    for position in positions:
+        start = end = position
+        while start > 0 and _is_mark(text[start]):
+            start -= 1
+        while end < len(text) and _is_mark(text[end]):
+            end += 1
+        run = range(start, end) if text[position] in known else ()
+        found.append(next((place for place in run if text[place] not in known and place not in found), position))
+    return sorted(found)
+
+
+def _is_mark(sign: str) -> bool:
+    return sign in MARK_ORDER or sign in TONES or unicodedata.combining(sign) > 0
 
 
 AFFRICATES: dict[str, str] = {

@@ -4,8 +4,9 @@ import copy
 import logging
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import groupby
 from typing import Any, Literal, NamedTuple, get_args
 
 from tokenizers import Regex, Tokenizer, decoders, normalizers, processors
@@ -17,6 +18,7 @@ from transformers.utils import PaddingStrategy, TensorType
 
 from .charsmap import charsmap_steps
 from .lazy_encoding import LazyBatchEncoding, encodings_of, pad, truncate
+from .mark_order import STAND_INS, order_steps
 from .segments import (
     LENGTHS,
     MODIFIERS,
@@ -26,7 +28,7 @@ from .segments import (
     check_segments,
     vocabulary,
 )
-from .spelling import INVISIBLE, MARKS, SIGNS, Spelling, respell, signs
+from .spelling import INVISIBLE, SIGNS, Spelling, before_sorting, readings, respell, signs
 from .word_ids import WordIds, by_word
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,6 @@ _PAD, _UNK, _BOS, _EOS = SPECIAL_TOKENS
 _BOS_ID, _EOS_ID = SPECIAL_TOKENS.index(_BOS), SPECIAL_TOKENS.index(_EOS)
 _NAMED_SIGNS = 20
 _LEAST_LENGTH = 3  # <s>, a token, </s>
-_MANY_RULES = 4
 _invisible = re.compile(INVISIBLE)
 _half_pair = re.compile("[\ud800-\udfff]")
 
@@ -55,43 +56,40 @@ def _score(token: str) -> float:
 
 
 def _steps(spellings: Sequence[Spelling]) -> list[normalizers.Normalizer]:
-    """The rules as normalizers. Rules of one sign that follow each other run as one character map."""
+    """The rules as normalizers. Rules of one sign that follow each other run as one character map.
+
+    That map also writes `STAND_INS` for marks: so does what comes after it, and reads them.
+    """
     steps: list[normalizers.Normalizer] = []
-    run: list[Spelling] = []
-    for rule in (*spellings, None):
-        if rule and not rule.pattern and len(rule.source) == 1 and rule.target:
-            run.append(rule)
+    written: Mapping[int, str] = {}
+    for is_sign, rules in groupby(spellings, key=lambda rule: not rule.pattern and len(rule.source) == 1):
+        if is_sign:
+            steps += charsmap_steps(_map_of(rules))
+            written = str.maketrans(STAND_INS)
             continue
-        steps += _run_steps(run)
-        run = []
-        if rule:
-            steps.append(_replace(rule))
+        for rule in rules:
+            source = rule.source.translate(written)
+            steps.append(normalizers.Replace(Regex(source) if rule.pattern else source, rule.target.translate(written)))
     return steps
 
 
-def _replace(rule: Spelling) -> normalizers.Normalizer:
-    return normalizers.Replace(Regex(rule.source) if rule.pattern else rule.source, rule.target)
-
-
-def _run_steps(run: list[Spelling]) -> list[normalizers.Normalizer]:
-    if len(run) < _MANY_RULES:
-        return [_replace(rule) for rule in run]
+def _map_of(rules: Iterable[Spelling]) -> dict[str, str]:
     targets: dict[str, str] = {}
-    for rule in run:
+    for rule in rules:
         # A later rule sees what an earlier one wrote.
         targets = {source: target.replace(rule.source, rule.target) for source, target in targets.items()}
         targets.setdefault(rule.source, rule.target)
-    return charsmap_steps(targets)
+    written = str.maketrans(STAND_INS)
+    return {**STAND_INS, **{source: target.translate(written) for source, target in targets.items()}}
 
 
 def _normalizer(unwanted: str) -> normalizers.Normalizer:
     """Normal spelling; then, if there is such a pattern, without what is unwanted.
 
-    The rules write marks: NFD after them puts these in order. Where something is taken out, signs meet that did not
-    before, so the rules run once more.
+    NFD at the end puts the marks in Unicode's order. Where something is taken out, signs meet that did not before, so
+    the rules run once more.
     """
-    nfd = normalizers.NFD()
-    rules = [nfd, *_steps(SIGNS), nfd, *_steps(MARKS), nfd]
+    rules = [normalizers.NFD(), *_steps(SIGNS), *order_steps(readings()), normalizers.NFD()]
     again = [normalizers.Replace(Regex(unwanted), ""), *rules] if unwanted else []
     return normalizers.Sequence([*rules, *again, normalizers.Strip()])
 
@@ -195,13 +193,14 @@ class IPATokenizer(TokenizersBackend):
             return _reporter().unknown_symbols(text)
         self._forget_settings()
         encoding = self.backend_tokenizer.encode(_half_pair.sub("\ufffd", text), add_special_tokens=False)
-        return [
-            UnknownSymbol(text[position], position)
+        positions = [
+            position
             for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
             if token == self.unk_token_id
             for position in range(start, end)
             if not _invisible.match(text[position])
         ]
+        return [UnknownSymbol(text[position], position) for position in before_sorting(text, positions)]
 
     def batch_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The same as `self(texts).input_ids`, without the rest that a call makes: no mask, padding or truncation.

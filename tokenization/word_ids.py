@@ -6,7 +6,7 @@ from itertools import chain
 
 from tokenizers import Tokenizer
 
-from .segments import SPECIAL_TOKENS, WORD_BOUNDARY
+from .segments import SPECIAL_TOKENS, TIE, WORD_BOUNDARY
 from .spelling import NOT_BY_WORD
 
 _BOS_ID, _EOS_ID = SPECIAL_TOKENS.index("<s>"), SPECIAL_TOKENS.index("</s>")
@@ -17,9 +17,9 @@ _TOGETHER = 8192  # texts
 _ENCODED = 64  # words that the model gets as one text: each text has its price
 _not_by_word = re.compile(NOT_BY_WORD)
 
-STEADY = "abcdefhijklmnopqrstuvwxyzæðøŋœɐɑɒɔəɛɜɡɪɫɹɾʃʊʌʒθˈˌː\u0361"
+STEADY = "abcdefhijklmnopqrstuvwxyzæðøŋœɐɑɒɔəɛɜɡɪɫɹɾʃʊʌʒθˈˌː"
 """Signs of which any string is its own normal form, by the whole table of spellings: most of many languages' words."""
-_steady = re.compile(f"[{STEADY}]*")
+_steady = re.compile(f"(?:[{STEADY}]|{TIE}(?!ː))*")
 
 
 class WordIds:
