@@ -255,17 +255,20 @@ def before_sorting(text: str, positions: Sequence[int]) -> list[int]:
 
     A known mark there has changed places with a sign of its run that is unknown, or that is a tone mark.
     """
-    known = _plain_signs()
     found: list[int] = []
     for position in positions:
-        start = end = position
+        start, end = position, position + 1
         while start > 0 and _is_mark(text[start]):
             start -= 1
         while end < len(text) and _is_mark(text[end]):
             end += 1
-        run = range(start, end) if text[position] in known else ()
-        found.append(next((place for place in run if text[place] not in known and place not in found), position))
+        run = range(start, end) if _is_known(text[position]) else ()
+        found.append(next((place for place in run if not _is_known(text[place]) and place not in found), position))
     return sorted(found)
+
+
+def _is_known(sign: str) -> bool:
+    return _plain_signs().issuperset(unicodedata.normalize("NFD", sign).removesuffix("\u0327"))
 
 
 def _is_mark(sign: str) -> bool:
