@@ -50,8 +50,9 @@ STAND_INS: dict[str, str] = {
     **dict.fromkeys(_NO_IPA, "\ufffd"),
     **{mark: stand_in for mark, stand_in in _BEFORE_READING.items() if mark not in _OFTEN_ALONE},
 }
-"""What a tokenizer writes for marks before `order_steps`. A stand-in that is there before becomes U+FFFD. Length and the
-tie mostly stand alone and so come later: most words are left as they are, which is fast."""
+"""What a tokenizer writes for marks before `order_steps`. A stand-in that is there before becomes U+FFFD.
+
+Length and the tie mostly stand alone and so come later: most words are left as they are, which is fast."""
 
 LETTERS = "a-zæðøħŋœǀ-ǃɐ-ʯβθχ"
 NO_TONE = "qɢʈɖtdpbcɟkɡǂǃǀʘʛɗɓʄɠǁχʁʂʐʃʒszθðɸfvβħʕʝxɣɧɕʑɮɬʔʋɰɥjʍwɽɾʙɺhɦ"

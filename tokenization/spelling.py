@@ -201,8 +201,8 @@ MARKS: tuple[Spelling, ...] = (
 )
 """Marks that make another letter of a consonant, and tones as letters, in whatever order the marks of a letter stand.
 
-A tone mark on another consonant stays as it is, and the tokenizer reports it, unless the consonant can bear a tone: with
-the syllabic mark, and nasals and liquids (`ḿ`, `ŋ̀`, `r̂`) without it, too."""
+A tone mark on another consonant stays as it is, and the tokenizer reports it, unless the consonant can bear a tone:
+with the syllabic mark, and nasals and liquids (`ḿ`, `ŋ̀`, `r̂`) without it, too."""
 
 
 def spelling_table() -> list[Spelling]:
