@@ -10,7 +10,7 @@ from .console import fast_imports, keep_libraries_quiet
 
 _CHECKPOINT = typer.Argument(metavar="CHECKPOINT", help="Directory or Hub name of an IPA-CLIP.")
 _OUTPUT = typer.Argument(metavar="DIR", help="The new directory.")
-_PRESET = typer.Option(help="Shape of the new tower: tiny, small, or base, which is the shape of CLIP's text tower.")
+_PRESET = typer.Option(help="Shape of the new tower: tiny, small, medium, or base, as CLIP's text tower.")
 _FROM_TEXT = typer.Option("--init-from-text-tower", help="Start with the text tower's blocks (only --preset base).")
 _FEATURES = typer.Option(help="panphon, ipa_chart or learned.")
 _LANGUAGE = typer.Option(help="Language of spelled words.")

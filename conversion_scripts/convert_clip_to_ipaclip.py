@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
+from ipaclip.checkpoint_files import GALLERY_FILES, copy_files
+from ipaclip.presets import PRESET_NAMES, PRESETS
 from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
 from transformers import CLIPModel
 
@@ -15,12 +17,6 @@ from .new_directory import new_directory
 
 logger = logging.getLogger(__name__)
 
-# "base" is the shape of CLIP's own text tower, "tiny" that of the embedded checkpoint's pronunciation tower.
-PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 3, "num_attention_heads": 4},
-    "small": {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 6},
-    "base": {},
-}
 # Blocks of one shape with another number of heads, or another activation, would compute something else.
 SAME_IN_BOTH_TOWERS = ("hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "layer_norm_eps")
 
@@ -30,7 +26,8 @@ class NewTower:
     """What a new pronunciation tower shall be.
 
     Attributes:
-        preset: "tiny" (3 layers, 256 wide), "small" (6 layers, 384 wide) or "base" (as CLIP's text tower).
+        preset: "tiny" (2 layers, 128 wide), "small" (3 layers, 256 wide), "medium" (6 layers, 384 wide) or "base" (as
+            CLIP's text tower): the names and shapes of `ipaclip distill`.
         init_from_text_tower: Take blocks, last norm and projection from the text tower, and only the embedding anew.
             Of more text layers than wanted, evenly spaced ones, the first and the last among them.
         feature_set: "panphon", "ipa_chart" or "learned".
@@ -66,7 +63,9 @@ def convert_clip_to_ipaclip(clip: str | Path, output: str | Path, **tower: Any) 
     """
     source = load_clip(clip)
     images, tokenizer = load_clip_processor(clip, source)
-    difference = save_as_ipaclip(source, images, tokenizer, output, NewTower(**tower), description=str(clip))
+    difference = save_as_ipaclip(
+        source, images, tokenizer, output, NewTower(**tower), description=str(clip), gallery_of=clip
+    )
     logger.info("%s: image and text embeddings differ from %s by %g", output, clip, difference)
     return difference
 
@@ -79,11 +78,17 @@ def save_as_ipaclip(
     tower: NewTower,
     *,
     description: str,
+    gallery_of: str | Path | None = None,
 ) -> float:
-    """Saves a CLIP with a new tower and its processor, reloads it and returns how far its embeddings are off: 0."""
-    if tower.preset not in PRESETS:
-        raise ValueError(f"There is no preset {tower.preset!r}: choose from {', '.join(PRESETS)}.")
-    config = {**PRESETS[tower.preset], **(tower.pronunciation_config or {}), "feature_set": tower.feature_set}
+    """Saves a CLIP with a new tower, its processor and, if there is one, its gallery (of the checkpoint `gallery_of`).
+
+    Returns how far its embeddings are off once it is loaded again: 0.
+    """
+    if tower.preset not in PRESET_NAMES:
+        raise ValueError(f"There is no preset {tower.preset!r}: choose from {', '.join(PRESET_NAMES)}.")
+    # As `ipaclip distill` has it: the text tower's activation only in a tower of its shape.
+    preset = {"hidden_act": "gelu", **PRESETS[tower.preset]} if tower.preset in PRESETS else {}
+    config = {**preset, **(tower.pronunciation_config or {}), "feature_set": tower.feature_set}
     if tower.feature_set == "learned":
         config["learned_residual"] = True
     tokenizer = IPATokenizer.build(max_length=config.get("max_position_embeddings", 256))
@@ -95,6 +100,8 @@ def save_as_ipaclip(
     with new_directory(output) as directory:
         model.save_pretrained(directory)
         processor.save_pretrained(directory)
+        if gallery_of is not None:
+            copy_files(gallery_of, directory, GALLERY_FILES)
         return require_same_clip(source, directory, description)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
+from ipaclip.checkpoint_files import copy_files
 from ipaclip.checkpoint_path import require_directory_or_name
 
 from .new_directory import new_directory
@@ -55,7 +56,8 @@ def export_onnx(
     int8: bool = True,
     repeats: int = 30,
 ) -> list[TowerReport]:
-    """Writes `TOWER.onnx` and `TOWER_int8.onnx` and the processor's files, then compares them with PyTorch.
+    """Writes `TOWER.onnx` and `TOWER_int8.onnx`, then compares them with PyTorch. Beside them go the processor's
+    files and what else travels with a checkpoint (`ipaclip.checkpoint_files`).
 
     Inputs are named as the model's arguments are, and batch and length are dynamic; the one output, `TOWER_embeds`, is
     `(batch, projection_dim)`, projected and not normalised, float32. What depends on values, such as ids outside the
@@ -82,6 +84,7 @@ def export_onnx(
         model = IPAClipModel.from_pretrained(checkpoint, dtype=torch.float32).eval()
         processor = IPAClipProcessor.from_pretrained(checkpoint)
         processor.save_pretrained(directory)
+        copy_files(checkpoint, directory)
         reports: list[TowerReport] = []
         for name in dict.fromkeys(towers):
             reports += _export_and_compare(_Tower(name, model, processor), directory, int8=int8, repeats=repeats)

@@ -6,12 +6,10 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel
+from ipaclip.checkpoint_files import fits_vocabulary
 from ipaclip.checkpoint_path import require_directory_or_name
 from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
-
-# Embedding tables are padded to multiples of 128 at most.
-PADDING = 128
 
 
 def load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
@@ -61,7 +59,7 @@ def require_own_tokenizer(tokenizer: Any, clip: CLIPModel, description: str) -> 
         ValueError: if tokenizer and text tower differ in their vocabularies.
     """
     vocab_size = clip.config.text_config.vocab_size
-    if not 0 <= vocab_size - len(tokenizer) < PADDING:
+    if not fits_vocabulary(tokenizer, vocab_size):
         raise ValueError(
             f"The tokenizer of {description} has {len(tokenizer)} tokens, the text tower {vocab_size}: it is "
             "incomplete, or another model's."

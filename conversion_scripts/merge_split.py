@@ -1,25 +1,27 @@
 """A trained pronunciation tower onto a CLIP, and off it again."""
 
 import json
+import logging
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
+from ipaclip.checkpoint_files import GALLERY_FILES, GATE_FILE, METRICS_FILE, TOWER_FILES, copy_files, find_file
 from ipaclip.checkpoint_path import read_json, require_directory_or_name
+from ipaclip.speech_record import SpeechRecord
 from ipaclip.tokenization import phoneme_feature_table
 from transformers import AutoTokenizer, CLIPProcessor, PreTrainedConfig
 
 from .load_clip import load_clip, load_clip_processor, require_same_clip
 from .new_directory import new_directory
 
-METRICS_FILE = "metrics.json"
+logger = logging.getLogger(__name__)
+
 # What was measured with the pictures of one CLIP says nothing about another.
 MEASURED_WITH_A_CLIP = ("retrieval",)
-GALLERY_FILES = ("gallery.safetensors", "gallery.json")
 TOWER_FOLDER, CLIP_FOLDER = "pronunciation", "clip"
 # A later table may correct some rows; beside another vocabulary, nearly all rows are others'.
 MOST_ROWS_THAT_MAY_DIFFER = 0.1
@@ -31,8 +33,7 @@ class Tower:
 
     model: IPAClipPronunciationModelWithProjection
     tokenizer: Any
-    language: str
-    transcriber: str | None
+    speech: SpeechRecord
 
 
 def merge(tower: str | Path, clip: str | Path, output: str | Path) -> float:
@@ -70,14 +71,18 @@ def merge(tower: str | Path, clip: str | Path, output: str | Path) -> float:
     if model.phonetic_projection is not None and part.model.phonetic_projection is not None:
         model.phonetic_projection.load_state_dict(part.model.phonetic_projection.state_dict())
     images, tokenizer = load_clip_processor(clip, source)
-    processor = IPAClipProcessor(
-        images, tokenizer, part.tokenizer, language=part.language, transcriber=part.transcriber
-    )
+    processor = IPAClipProcessor(images, tokenizer, part.tokenizer, **part.speech.to_dict())
     with new_directory(output) as directory:
         model.save_pretrained(directory)
         processor.save_pretrained(directory)
-        _copy_files(Path(clip), directory, GALLERY_FILES)
-        _copy_metrics(Path(tower), directory, merged_onto=str(clip))
+        copy_files(clip, directory, GALLERY_FILES)
+        if GATE_FILE in copy_files(tower, directory, TOWER_FILES):
+            logger.warning(
+                "%s came with %s: it was fitted to the pictures of the CLIP that the tower was trained beside, and "
+                "onto another CLIP it must be fitted anew",
+                GATE_FILE, tower,
+            )  # fmt: skip
+        _copy_metrics(tower, directory, merged_onto=str(clip))
         difference = require_same_clip(source, directory, str(clip))
         return max(difference, _require_same_tower(part.model, directory, str(tower)))
 
@@ -103,10 +108,11 @@ def split(checkpoint: str | Path, output: str | Path) -> float:
     part, source = load_tower(checkpoint), load_clip(checkpoint)
     with new_directory(output) as directory:
         save_tower(part, directory / TOWER_FOLDER)
-        _copy_metrics(Path(checkpoint), directory / TOWER_FOLDER)
+        copy_files(checkpoint, directory / TOWER_FOLDER, TOWER_FILES)
+        _copy_metrics(checkpoint, directory / TOWER_FOLDER)
         source.save_pretrained(directory / CLIP_FOLDER)
         CLIPProcessor(*load_clip_processor(checkpoint, source)).save_pretrained(directory / CLIP_FOLDER)
-        _copy_files(Path(checkpoint), directory / CLIP_FOLDER, GALLERY_FILES)
+        copy_files(checkpoint, directory / CLIP_FOLDER, GALLERY_FILES)
         reloaded = load_clip(directory / CLIP_FOLDER)
         if any(not torch.equal(weight, reloaded.state_dict()[key]) for key, weight in source.state_dict().items()):
             raise ValueError(f"The CLIP that was written differs from that of {checkpoint}.")
@@ -127,11 +133,10 @@ def load_tower(name_or_path: str | Path) -> Tower:
     model = IPAClipPronunciationModelWithProjection.from_pretrained(name_or_path, dtype=dtype).eval()
     if values.get("model_type") == "ipaclip":
         processor = IPAClipProcessor.from_pretrained(name_or_path)
-        tower = Tower(model, processor.pronunciation_tokenizer, processor.language, processor.transcriber)
+        tower = Tower(model, processor.pronunciation_tokenizer, SpeechRecord.of_processor(processor))
     else:
         tokenizer = AutoTokenizer.from_pretrained(name_or_path)
-        settings = tokenizer.init_kwargs
-        tower = Tower(model, tokenizer, settings.get("language", "eng-Latn"), settings.get("transcriber"))
+        tower = Tower(model, tokenizer, SpeechRecord.of_tokenizer(tokenizer))
     _require_matching_vocabulary(tower, str(name_or_path))
     return tower
 
@@ -145,7 +150,7 @@ def save_tower(tower: Tower, directory: str | Path) -> None:
     for name in ("auto_map", "processor_class"):
         tokenizer.init_kwargs.pop(name, None)
     tokenizer._processor_class = None
-    tokenizer.init_kwargs.update(language=tower.language, transcriber=tower.transcriber)
+    tower.speech.write_into(tokenizer)
     tokenizer.save_pretrained(directory)
     tokenizer.init_kwargs = kept
 
@@ -171,16 +176,11 @@ def _require_matching_vocabulary(tower: Tower, description: str) -> None:
         )
 
 
-def _copy_files(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    for name in names:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
-
-
-def _copy_metrics(source: Path, target: Path, merged_onto: str | None = None) -> None:
-    if not (source / METRICS_FILE).is_file():
+def _copy_metrics(source: str | Path, target: Path, merged_onto: str | None = None) -> None:
+    file = find_file(source, METRICS_FILE)
+    if file is None:
         return
-    metrics = read_json(source / METRICS_FILE)
+    metrics = read_json(file)
     if merged_onto is not None:
         metrics = {key: value for key, value in metrics.items() if key not in MEASURED_WITH_A_CLIP}
         metrics["merged_onto"] = merged_onto

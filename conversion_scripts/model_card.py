@@ -4,15 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
+from ipaclip.training_table import training_table
+
+from .hub_languages import hub_languages
 
 PIPELINE_TAG = "zero-shot-image-classification"
 TAGS = ["ipa-clip", "clip", "phonetics", "pronunciation", "ipa"]
-# The Hub prefers the two-letter codes of ISO 639-1 where a language has one; any other keeps its ISO 639-3 code.
-ISO_639_1 = {
-    "arb": "ar", "ben": "bn", "ces": "cs", "deu": "de", "eng": "en", "fra": "fr", "hin": "hi", "hun": "hu",
-    "ind": "id", "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl", "pol": "pl", "por": "pt", "ron": "ro",
-    "rus": "ru", "spa": "es", "swa": "sw", "swe": "sv", "tam": "ta", "tur": "tr", "ukr": "uk", "vie": "vi",
-}  # fmt: skip
 QUERIES = {
     "names": "names",
     "respelled": "names, respelled by sound",
@@ -34,6 +31,7 @@ def model_card(
     languages: list[str],
     base_model: str | None = None,
     license: str = "apache-2.0",
+    tower: dict[str, Any] | None = None,
 ) -> str:
     """A `README.md`: metadata that the Hub reads, then what the model is, how to use it, its results and limits.
 
@@ -43,10 +41,11 @@ def model_card(
         languages: Of the spelled words, as epitran names them, such as "eng-Latn".
         base_model: The teacher's name on the Hub.
         license: As the Hub names licences.
+        tower: The pronunciation tower's configuration; by default what `metrics` say of its shape.
     """
     metrics = metrics or {}
     data = ModelCardData(
-        language=[ISO_639_1.get(code, code) for code in (language.split("-")[0] for language in languages)],
+        language=hub_languages(languages),
         license=license,
         library_name="transformers",
         pipeline_tag=PIPELINE_TAG,
@@ -55,7 +54,8 @@ def model_card(
         model_name=name.rpartition("/")[2],
         eval_results=evaluation_results(metrics.get("retrieval")) or None,
     )
-    sections = [_introduction(name, metrics), _usage(name), _training(metrics), _results(metrics.get("retrieval"))]
+    training = _training(metrics, tower)
+    sections = [_introduction(name, metrics), _usage(name), training, _results(metrics.get("retrieval"))]
     return "\n\n".join([f"---\n{data.to_yaml()}\n---", *filter(None, sections), _limits(metrics)]) + "\n"
 
 
@@ -108,24 +108,12 @@ With the package (`pip install "ipaclip[espeak]"`) spelled words, too: `processo
 within loads as ever, with `CLIPModel.from_pretrained("{name}")`."""
 
 
-def _training(metrics: dict[str, Any]) -> str:
+def _training(metrics: dict[str, Any], tower: dict[str, Any] | None) -> str:
     if not {"arguments", "data", "run"} <= metrics.keys():
         return ""
-    arguments, data, run = metrics["arguments"], metrics["data"], metrics["run"]
-    student, noise = arguments["student"], arguments["augmentation"]
-    shape = f"{student['num_hidden_layers']} layers, {student['hidden_size']} wide, `{student['pooling']}` pooling"
-    transcribed = ", ".join(f"{backend} ({language})" for language, backend in data["transcribers"].items())
     return f"""## Training
 
-| | |
-| --- | --- |
-| teacher | `{Path(arguments["teacher"]).name}` |
-| pronunciation tower | {shape}, phonetic features `{student["feature_set"]}` |
-| trained on | {data["rows"]:,} rows, {data["texts"]:,} different texts, {data["tokens"]:,} phoneme tokens |
-| transcribed by | {transcribed or "given as IPA"} |
-| steps | {run["steps"]:,} of {arguments["loop"]["batch_size"]} rows, {run["seconds"]:,.0f} s |
-| phonetic noise | {noise["substitution"]} of phonemes swapped for one of the {noise["nearest"]} nearest |
-| machine | {run["machine"]} |
+{training_table(metrics, tower, show_paths=False)}
 
 All settings and versions are in `metrics.json`."""
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from huggingface_hub import HfApi
 from ipaclip import IPAClipModel, IPAClipProcessor
+from ipaclip.checkpoint_files import METRICS_FILE, copy_files
 from ipaclip.checkpoint_path import read_json, require_whole_json
 
-from .merge_split import GALLERY_FILES, METRICS_FILE
 from .model_card import model_card
 
 logger = logging.getLogger(__name__)
@@ -57,9 +57,14 @@ def push(
         if card is not None:
             shutil.copyfile(card, directory / "README.md")
         else:
-            base_model = base_model or _teacher_on_the_hub(metrics, api)
+            config = read_json(directory / "config.json")
             text = model_card(
-                name, metrics, languages=_languages(metrics, directory), base_model=base_model, license=license
+                name,
+                metrics,
+                languages=_languages(metrics, directory),
+                base_model=base_model or _teacher_on_the_hub(metrics, api),
+                license=license,
+                tower=config["pronunciation_config"],
             )
             (directory / "README.md").write_text(text, encoding="utf-8")
         try:
@@ -85,9 +90,7 @@ def prepare(checkpoint: Path, directory: Path) -> dict[str, Any] | None:
     # Written anew, for a checkpoint may lack the code that transformers needs without this package.
     IPAClipModel.from_pretrained(checkpoint).save_pretrained(directory)
     IPAClipProcessor.from_pretrained(checkpoint).save_pretrained(directory)
-    for name in (*GALLERY_FILES, METRICS_FILE):
-        if (checkpoint / name).is_file():
-            shutil.copyfile(checkpoint / name, directory / name)
+    copy_files(checkpoint, directory)
     file = directory / METRICS_FILE
     return read_json(file) if file.is_file() else None
 

@@ -9,8 +9,8 @@ import torch
 from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.conversion_scripts import convert_clip_to_ipaclip
-from ipaclip.conversion_scripts.convert_clip_to_ipaclip import PRESETS
 from ipaclip.conversion_scripts.new_directory import new_directory
+from ipaclip.presets import PRESET_NAMES
 from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTextConfig
 
@@ -48,11 +48,12 @@ def test_the_seed_decides_the_tower(clip_directory: Path, tmp_path: Path) -> Non
     assert not torch.equal(towers[0], towers[2])
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", PRESET_NAMES)
 def test_presets_shape_the_tower(clip_directory: Path, tmp_path: Path, preset: str) -> None:
     convert_clip_to_ipaclip(clip_directory, tmp_path / "out", preset=preset)
     config = IPAClipModel.from_pretrained(tmp_path / "out").config
-    expected = {"tiny": (256, 3), "small": (384, 6), "base": (16, 2)}  # base is the text tower's own shape
+    # base is the text tower's own shape
+    expected = {"tiny": (128, 2), "small": (256, 3), "medium": (384, 6), "base": (16, 2)}
     assert (config.pronunciation_config.hidden_size, config.pronunciation_config.num_hidden_layers) == expected[preset]
 
 
@@ -60,7 +61,7 @@ def test_single_values_win_over_the_preset(clip_directory: Path, tmp_path: Path)
     wanted = {"num_hidden_layers": 1, "max_position_embeddings": 40}
     convert_clip_to_ipaclip(clip_directory, tmp_path / "out", preset="tiny", pronunciation_config=wanted)
     config = IPAClipModel.from_pretrained(tmp_path / "out").config.pronunciation_config
-    assert (config.hidden_size, config.num_hidden_layers) == (256, 1)
+    assert (config.hidden_size, config.num_hidden_layers) == (128, 1)
     tokenizer = IPAClipProcessor.from_pretrained(tmp_path / "out").pronunciation_tokenizer
     assert tokenizer.model_max_length == config.max_position_embeddings == 40
 
@@ -97,8 +98,8 @@ def test_fewer_layers_are_taken_evenly_spaced() -> None:
 @pytest.mark.parametrize(
     ("tower", "message"),
     [
-        ({"preset": "huge"}, "no preset 'huge': choose from tiny, small, base"),
-        ({"preset": "tiny", "init_from_text_tower": True}, "hidden_size=256, for its own is 16"),
+        ({"preset": "huge"}, "no preset 'huge': choose from tiny, small, medium, base"),
+        ({"preset": "tiny", "init_from_text_tower": True}, "hidden_size=128, for its own is 16"),
         (
             {"init_from_text_tower": True, "pronunciation_config": {"num_attention_heads": 4}},
             "num_attention_heads=4, for its own is 2",

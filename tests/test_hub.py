@@ -10,7 +10,9 @@ import torch
 import yaml
 from fake_hub import FakeHub, Repository
 from ipaclip import IPAClipModel, IPAClipProcessor, embedded_checkpoint
+from ipaclip.conversion_scripts.hub_languages import hub_languages
 from ipaclip.conversion_scripts.model_card import evaluation_results, model_card
+from ipaclip.conversion_scripts.push_to_hub import prepare
 from without_package import HERE, output, python_without_package, run
 
 IPA = ["bʌtɚflaɪ", "kæt"]
@@ -147,6 +149,17 @@ def test_convert_without_a_network(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_all_that_belongs_to_a_checkpoint_is_pushed(tiny_checkpoint_copy: Path, tmp_path: Path) -> None:
+    files = ("gallery.json", "gallery.safetensors", "fusion.json", "token_head.safetensors", "metrics.json")
+    for name in files:
+        if not (tiny_checkpoint_copy / name).exists():
+            (tiny_checkpoint_copy / name).write_text("{}")
+    (tmp_path / "hub").mkdir()
+    prepare(tiny_checkpoint_copy, tmp_path / "hub")
+    for name in files:
+        assert (tmp_path / "hub" / name).read_bytes() == (tiny_checkpoint_copy / name).read_bytes(), name
+
+
 # --- the model card ---
 
 
@@ -175,6 +188,36 @@ def test_the_card_says_what_the_metrics_say() -> None:
     assert 'from_pretrained("me/emoji", trust_remote_code=True)' in text
     assert "## Limits" in text
     assert metrics["arguments"]["teacher"] not in text  # a path of the machine that trained
+
+
+def test_the_card_of_a_preset_has_the_true_shape_and_batch() -> None:
+    metrics = embedded_metrics()
+    metrics["arguments"]["student"] |= {"num_hidden_layers": None, "hidden_size": None, "preset": "small"}
+    metrics["arguments"]["loop"] |= {"tokens_per_batch": 4096, "batch_size": 32, "accumulation": 2}
+    shape = {"num_hidden_layers": 3, "hidden_size": 256, "pooling": "mean"}
+    metrics["run"] |= {"tower": shape, "steps": 50000}
+    card = model_card("me/new", metrics, languages=["eng-Latn"])
+    assert "| pronunciation tower | 3 layers, 256 wide, `mean` pooling" in card
+    assert "| steps | 50,000 of 2 batches of 4,096 tokens," in card
+    del metrics["run"]["tower"]
+    metrics["arguments"]["loop"] |= {"tokens_per_batch": None, "accumulation": 1}
+    card = model_card("me/new", metrics, languages=["eng-Latn"], tower={**shape, "num_hidden_layers": 5})
+    assert "5 layers, 256 wide" in card
+    assert "50,000 of 32 rows" in card
+    assert "None" not in model_card("me/new", metrics, languages=["eng-Latn"])
+
+
+def test_languages_are_named_as_the_hub_names_them() -> None:
+    from ipaclip.tokenization import languages
+
+    babel = pytest.importorskip("babel.core")
+    assert hub_languages(["ara-Arab", "fas-Arab", "eng-Latn", "eng-Latn-gb", "gsw-Latn"]) == ["ar", "fa", "en", "gsw"]
+    known = {language.split("-")[0] for language in languages()}
+    aliases = babel.get_global("language_aliases")  # CLDR's
+    # CLDR prefers these to the ISO 639-1 codes that the languages have.
+    expected = {code: aliases.get(code, code) for code in known} | {"tgl": "tl", "twi": "tw", "hbs": "sh"}
+    for code in known:
+        assert hub_languages([f"{code}-Latn"]) == [expected[code] if len(expected[code]) == 2 else code], code
 
 
 def test_a_card_without_metrics_claims_nothing() -> None:

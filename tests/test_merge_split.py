@@ -102,6 +102,41 @@ def test_how_words_were_transcribed_travels_along(tiny_checkpoint_copy: Path, tm
     assert (processor.language, processor.transcriber) == ("deu-Latn", "epitran")
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_which_transcriber_each_language_had_travels_along(
+    tiny_checkpoint_copy: Path, tmp_path: Path, apart: bool
+) -> None:
+    record = {
+        "deu-Latn": {"backend": "epitran", "version": "epitran 1.35.3"},
+        "eng-Latn": {"backend": "espeak", "version": "espeak-ng 1.52.0"},
+    }
+    file = tiny_checkpoint_copy / "processor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "transcriber": "espeak", "transcribers": record}))
+    tower = tiny_checkpoint_copy
+    if apart:
+        split(tiny_checkpoint_copy, tmp_path / "parts")
+        tower = tmp_path / "parts" / "pronunciation"
+    merge(tower, other_clip(tmp_path / "clip"), tmp_path / "again")
+    processor = IPAClipProcessor.from_pretrained(tmp_path / "again")
+    assert processor.transcribers == record
+    assert processor.backend_of("deu-Latn") == "epitran"
+
+
+def test_gate_and_token_map_go_with_the_tower_and_pictures_with_the_clip(
+    tiny_checkpoint_copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("fusion.json", "token_head.safetensors"):
+        (tiny_checkpoint_copy / name).write_bytes(name.encode())
+    split(tiny_checkpoint_copy, tmp_path / "parts")
+    parts = {one: {path.name for path in (tmp_path / "parts" / one).iterdir()} for one in ("pronunciation", "clip")}
+    assert {"fusion.json", "token_head.safetensors"} <= parts["pronunciation"] - parts["clip"]
+    assert {"gallery.json", "gallery.safetensors"} <= parts["clip"] - parts["pronunciation"]
+    merge(tmp_path / "parts" / "pronunciation", tmp_path / "parts" / "clip", tmp_path / "again")
+    for name in ("fusion.json", "token_head.safetensors", "gallery.json", "gallery.safetensors"):
+        assert (tmp_path / "again" / name).read_bytes() == (tiny_checkpoint_copy / name).read_bytes()
+    assert "onto another CLIP it must be fitted anew" in caplog.text
+
+
 def test_results_with_pictures_stay_with_their_clip(tiny_checkpoint_copy: Path, tmp_path: Path) -> None:
     metrics = {"run": {"steps": 3}, "retrieval": {"rows": []}}
     (tiny_checkpoint_copy / "metrics.json").write_text(json.dumps(metrics))

@@ -1,0 +1,73 @@
+"""The files of a checkpoint that neither model nor processor writes, and how they travel from one to another."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Embeddings of pictures belong to the image tower: they stay right beside any pronunciation tower.
+GALLERY_FILES = ("gallery.safetensors", "gallery.json")
+# What text tower and pronunciation tower are fused by; the map of token states; what was measured.
+GATE_FILE, HEAD_FILE, METRICS_FILE = "fusion.json", "token_head.safetensors", "metrics.json"
+TOWER_FILES = (HEAD_FILE, GATE_FILE)
+TRAVELLING_FILES = (*GALLERY_FILES, *TOWER_FILES, METRICS_FILE)
+# Embedding tables of CLIPs are padded to multiples of 128 at most.
+PADDING = 128
+
+
+def find_file(checkpoint: str | os.PathLike, name: str) -> Path | None:
+    """
+    A file of a checkpoint, by directory or Hub name; `None` where there is none, or no network to ask for it.
+    """
+    directory = Path(checkpoint).expanduser()
+    if directory.is_dir():
+        return directory / name if (directory / name).is_file() else None
+    from transformers.utils.hub import cached_file
+
+    found = cached_file(
+        str(checkpoint),
+        name,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    return None if found is None else Path(found)
+
+
+def copy_files(
+    checkpoint: str | os.PathLike, target: str | os.PathLike, names: Sequence[str] = TRAVELLING_FILES
+) -> list[str]:
+    """
+    Copies files of a checkpoint (directory or Hub name) into a directory, each whole or not at all.
+
+    Returns:
+        The names of those that the checkpoint has.
+
+    Raises:
+        `OSError`: if one cannot be written.
+    """
+    copied = []
+    for name in names:
+        source = find_file(checkpoint, name)
+        if source is not None:
+            copy_file(source, Path(target) / name)
+            copied.append(name)
+    return copied
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Writes the copy under another name, then renames it. Raises `OSError`."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def fits_vocabulary(tokenizer: Any, vocab_size: int) -> bool:
+    """
+    Whether a CLIP tokenizer is that of a text tower. transformers makes an empty one where the vocabulary is missing.
+    """
+    return 0 <= vocab_size - len(tokenizer) < PADDING
