@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import complain, fast_imports, keep_libraries_quiet
+from .console import CANNOT_BE_SAID, complain, fast_imports, keep_libraries_quiet, show_progress
 
 if TYPE_CHECKING:
     from ipaclip.evaluation.checkpoint import Checkpoint, Options
@@ -38,7 +38,7 @@ def evaluate(
     compare: Annotated[
         bool,
         typer.Option(
-            "--compare", help="Of several checkpoints, or outputs of --suite: one table.", rich_help_panel=_SUITES
+            "--compare", help="Of several checkpoints, or outputs of --output: one table.", rich_help_panel=_SUITES
         ),
     ] = False,
     pictures: Annotated[
@@ -66,7 +66,7 @@ def evaluate(
     """Ask for every picture of a checkpoint's gallery by name, respelled name and nonsense, and count what is found.
 
     With --suite, test the paper's claims: where phonemes lie, what both towers find, nonsense words, agreement with
-    people; and PWESuite's tasks.
+    people; and PWESuite's tasks. Of all suites, one that fails is left out with its reason, and the exit code is 1.
     """
     names = checkpoints or []
     if not compare and len(names) > 1:
@@ -74,6 +74,10 @@ def evaluate(
     if suite is None and not compare and (human or pictures or (pwesuite and not export_embeddings)):
         raise ValueError("--pictures, --human and --pwesuite belong to suites: add --suite all, or one of them.")
     keep_libraries_quiet()
+    show_progress()
+    from ipaclip.training.threads import wait_asleep_if_busy
+
+    wait_asleep_if_busy()
     if suite is None and not compare and export_embeddings is None:
         _print_retrieval(names, seed, output, as_json)
         return
@@ -88,6 +92,7 @@ def evaluate(
         report = _run(names, suite, options)
         drawn = _draw(report, output) if output is not None and plots else []
         _print_report(report, output, drawn, as_json)
+        _exit_if_failed(report)
 
 
 def _print_retrieval(names: list[str], seed: int, output: Path | None, as_json: bool) -> None:
@@ -100,7 +105,9 @@ def _print_retrieval(names: list[str], seed: int, output: Path | None, as_json: 
     import torch
     from ipaclip.evaluation import evaluate_retrieval
     from ipaclip.evaluation.fusion import load_gate
-    from ipaclip.evaluation.report import write_text
+    from ipaclip.evaluation.plain_report import plain_report
+    from ipaclip.evaluation.report import REPORT_JSON, REPORT_MARKDOWN, write_text
+    from ipaclip.evaluation.suites import terms_of
 
     gallery = pictures.gallery
     report = evaluate_retrieval(
@@ -111,10 +118,11 @@ def _print_retrieval(names: list[str], seed: int, output: Path | None, as_json: 
         seed=seed,
         gate=load_gate(directory),
     )
-    document = json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    whole = plain_report(names[0] if names else _EMBEDDED, report, terms_of(pictures.model, seed))
+    document = json.dumps({**whole.to_dict(), **report.to_dict()}, indent=2, ensure_ascii=False) + "\n"
     if output is not None:
-        write_text(output / "report.json", document)
-        write_text(output / "report.md", report.to_markdown())
+        write_text(output / REPORT_JSON, document)
+        write_text(output / REPORT_MARKDOWN, report.to_markdown())
     typer.echo(document if as_json else report.to_markdown(), nl=False)
 
 
@@ -124,7 +132,7 @@ def _load(names: list[str]) -> "Checkpoint":
         import torch
         from ipaclip import IPAClipModel, IPAClipProcessor, embedded_checkpoint
         from ipaclip.evaluation.checkpoint import Checkpoint
-        from ipaclip.evaluation.fusion import load_gate
+        from ipaclip.evaluation.fusion import find_gate
         from ipaclip.search import Gallery, local_checkpoint
 
     name = names[0] if names else _EMBEDDED
@@ -133,10 +141,10 @@ def _load(names: list[str]) -> "Checkpoint":
     model = IPAClipModel.from_pretrained(directory, local_files_only=True).eval()
     processor = IPAClipProcessor.from_pretrained(directory, local_files_only=True)
     if not (directory / "gallery.json").is_file():
-        return Checkpoint(name, model, processor, gate=load_gate(directory))
+        return Checkpoint(name, model, processor, gate=find_gate(directory))
     gallery = Gallery.load(directory)
     embeds = torch.from_numpy(gallery.image_embeds)
-    return Checkpoint(name, model, processor, embeds, [entry.name for entry in gallery.entries], load_gate(directory))
+    return Checkpoint(name, model, processor, embeds, [entry.name for entry in gallery.entries], find_gate(directory))
 
 
 def _reject_other_models(name: str, directory: Path) -> None:
@@ -145,8 +153,8 @@ def _reject_other_models(name: str, directory: Path) -> None:
     kind = read_json(directory / "config.json").get("model_type")
     if kind != "ipaclip":
         raise ValueError(
-            f"{name} is a model of type {kind!r}, without a pronunciation tower: `ipaclip convert clip` puts one "
-            "beside a CLIP, and `ipaclip distill` trains it."
+            f"{name} is a model of type {kind!r}, without a pronunciation tower: `ipaclip distill` trains one beside a "
+            "CLIP, its teacher."
         )
 
 
@@ -175,6 +183,15 @@ def _print_report(report: "Report", output: Path | None, pictures: list[str], as
     typer.echo(document if as_json else report.to_markdown(), nl=False)
 
 
+def _exit_if_failed(*reports: "Report") -> None:
+    """Says which suites could not be run, and why."""
+    failed = [(report.checkpoint, name, why) for report in reports for name, why in report.failures.items()]
+    for checkpoint, name, why in failed:
+        complain(f"{checkpoint}, suite {name}: {why}")
+    if failed:
+        raise typer.Exit(CANNOT_BE_SAID)
+
+
 def _compare(names: list[str], suite: str, options: "Options", output: Path | None, as_json: bool) -> None:
     from ipaclip.evaluation.report import compare, read_report, write_text
 
@@ -186,13 +203,15 @@ def _compare(names: list[str], suite: str, options: "Options", output: Path | No
         raise ValueError("--export-embeddings writes one checkpoint's vectors: leave out --compare.")
     # What is read is read first: it fails in no time, and evaluating takes minutes.
     known = {name: read_report(name) for name in names if _is_report(Path(name))}
-    table = compare([known[name] if name in known else _run([name], suite, options) for name in names])
+    reports = [known[name] if name in known else _run([name], suite, options) for name in names]
+    table = compare(reports)
     document = json.dumps({"header": table.header, "rows": table.rows}, indent=2, ensure_ascii=False) + "\n"
     text = table.to_markdown() + "\n"
     if output is not None:
         write_text(output / "comparison.json", document)
         write_text(output / "comparison.md", text)
     typer.echo(document if as_json else text, nl=False)
+    _exit_if_failed(*(report for name, report in zip(names, reports, strict=True) if name not in known))
 
 
 def _is_report(path: Path) -> bool:

@@ -10,7 +10,8 @@ import torch
 from ipaclip.encoding import encode
 from ipaclip.tokenization import TranscriptionError
 
-from .fusion import EMBEDDED_GATE, Gate
+from .fusion import EMBEDDED_GATE, NO_GATE, Gate
+from .retrieval import ProcessorTranscriber
 from .sound_alone import encode_sound
 
 TEXT, PRONUNCIATION, SOUND_ALONE = "text tower", "pronunciation tower", "sound alone"
@@ -30,7 +31,8 @@ class Checkpoint:
         processor: its `IPAClipProcessor`.
         image_embeds: `(pictures, projection_dim)`, or None where there are no pictures.
         names: one for each picture.
-        gate: how its two towers are fused, see `load_gate`.
+        gate: how its two towers are fused, see `find_gate`; None where it has none, and then the embedded checkpoint's
+            is used, and reports say so.
         known: what one suite computed and another uses.
 
     Raises:
@@ -42,15 +44,24 @@ class Checkpoint:
     processor: Any
     image_embeds: torch.Tensor | None = None
     names: Sequence[str] = ()
-    gate: Gate = EMBEDDED_GATE
+    gate: Gate | None = None
     known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not hasattr(self.model, "get_pronunciation_features"):
             raise ValueError(
-                f"{self.name} has no pronunciation tower: `ipaclip convert clip` puts one beside a CLIP, and "
-                "`ipaclip distill` trains it."
+                f"{self.name} has no pronunciation tower: `ipaclip distill` trains one beside a CLIP, its teacher."
             )
+
+    @property
+    def gate_in_use(self) -> Gate:
+        """Its own gate, or else the embedded checkpoint's."""
+        return self.gate or EMBEDDED_GATE
+
+    @property
+    def notes_on_gate(self) -> list[str]:
+        """What is to be said where the gate is not its own."""
+        return [] if self.gate else [f"{self.name} {NO_GATE}."]
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def transcribe(checkpoint: Checkpoint, words: Sequence[str]) -> tuple[dict[str, 
     if not some:
         return {}, {}
     try:
-        return dict(zip(some, checkpoint.processor.transcribe(some), strict=True)), {}
+        return dict(zip(some, ProcessorTranscriber(checkpoint.processor, None).transcribe(some), strict=True)), {}
     except TranscriptionError as error:  # of one text, but there may be more of the kind
         if len(some) == 1:
             return {}, {some[0]: f"it cannot be pronounced ({error})"}

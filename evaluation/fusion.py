@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ipaclip.checkpoint_files import GATE_FILE, find_file
 
 from .metrics import as_array
 from .queries import NAMES, Query
 
 logger = logging.getLogger(__name__)
 
-GATE_FILE = "fusion.json"
 TYPED, GIVEN, MISHEARD = "typed", "given", "misheard"
 _SHRINKAGE = 1e-3
 _STEPS = 50
@@ -55,22 +55,35 @@ class Gate:
         temporary.replace(path)
 
 
-# Of the embedded checkpoint: `python benchmarks/fusion_study.py` prints these numbers.
+# Of the embedded checkpoint, as in its `fusion.json`: `python benchmarks/fusion_study.py` prints these numbers.
 EMBEDDED_GATE = Gate(text_best=37.76, pronunciation_best=-18.76, agreement=4.449, bias=-16.74, temperature=0.04402)
 
 
-def load_gate(directory: str | Path) -> Gate:
-    """The gate of a checkpoint, from its `fusion.json`; without one, that of the embedded checkpoint.
+def load_gate(checkpoint: str | Path) -> Gate:
+    """The gate of a checkpoint, from its `fusion.json`; without one that of the embedded checkpoint, with a warning.
 
     Cosines of another CLIP may be higher or lower throughout, and then that gate trusts the wrong tower: fit one.
 
     Raises:
         ValueError: if the file does not hold the five numbers of a `Gate`.
     """
-    path = Path(directory) / GATE_FILE
-    if not path.is_file():
-        logger.info("%s has no %s: the embedded checkpoint's gate is used.", directory, GATE_FILE)
-        return EMBEDDED_GATE
+    gate = find_gate(checkpoint)
+    if gate is None:
+        logger.warning("%s %s", checkpoint, NO_GATE)
+    return gate or EMBEDDED_GATE
+
+
+NO_GATE = (
+    f"has no gate of its own ({GATE_FILE}): its towers are fused by the embedded checkpoint's gate, which may trust "
+    "the wrong one here. Fit one: python benchmarks/fusion_study.py --checkpoint DIR --write"
+)
+
+
+def find_gate(checkpoint: str | Path) -> Gate | None:
+    """The gate of a checkpoint (directory or Hub name), None where it has none. Raises `ValueError` as `load_gate`."""
+    path = find_file(checkpoint, GATE_FILE)
+    if path is None:
+        return None
     wanted = [field.name for field in fields(Gate)]
     try:
         numbers = json.loads(path.read_text(encoding="utf-8"))

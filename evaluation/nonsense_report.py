@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from ipaclip.encoding import encode
 from ipaclip.tokenization import phoneme_sequence_distance
-from tqdm import tqdm
+from ipaclip.tokenization.progress import track
 
 from .fusion import EMBEDDED_GATE, Gate
 from .metrics import ranks
@@ -190,7 +190,7 @@ def evaluate_nonsense(
     embeds = embed_queries(model, processor, queries)
     scores = {
         kind: tower_scores(asked, embeds, pictures, gate)
-        for kind, asked in tqdm(queries.items(), desc="ranking pictures", unit="kind")
+        for kind, asked in track(queries.items(), "ranking pictures", unit="kinds")
     }
     close = _placings(queries.get(MINIMAL_PAIR, []), scores.get(MINIMAL_PAIR, {}))
     words = pseudowords(transcriber, pseudoword_count, seed=seed, real_words=real.having(said))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ipaclip.tokenization import is_vowel, phoneme_sequence_distance, split_segments
 from ipaclip.tokenization.lexicon import cmu_dictionary
-from tqdm import tqdm
+from ipaclip.tokenization.progress import track
 
 from .nonsense import RealWords, SpeaksWords
 from .nonsense_queries import segments_of
@@ -100,7 +100,7 @@ def name_distances(words: Sequence[str], names: Sequence[str]) -> np.ndarray:
     known = sorted({part for name in parts for part in name if part})
     columns = {part: column for column, part in enumerate(known)}
     rows = []
-    for word in tqdm(words, desc="distances of pseudowords", unit="word"):
+    for word in track(words, "distances of pseudowords", unit="words"):
         own = segments_of(word)
         far = np.array([relative_distance(own, part) for part in known])
         rows.append([min(far[columns[part]] for part in name if part) for name in parts])

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from ipaclip.tokenization import is_segment, split_segments
+from ipaclip.tokenization.progress import track
 from ipaclip.tokenization.segments import segment_features
-from tqdm.auto import tqdm
 
 from .human import Judgement, human_agreement
 from .perceptron import perceptron
@@ -109,7 +109,7 @@ def evaluate_pwesuite(
     ]
     scores: list[TaskScore] = []
     notes: list[str] = []
-    for piece in tqdm(pieces, desc="PWESuite", disable=not show_progress):
+    for piece in track(pieces, "PWESuite", unit="pieces", shown=show_progress):
         found, said = piece()
         scores += found
         notes += said

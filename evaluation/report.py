@@ -48,6 +48,7 @@ class SuiteResult:
         values: to be compared: name → figure, with its 95% interval where it has one; None where it is undefined.
         notes: what the tables rest on, and what was left out and why.
         plots: file name → what is drawn there, for `plots.draw`.
+        failure: why it could not be run, None where it was, or where only data that nobody gave were lacking.
     """
 
     name: str
@@ -55,6 +56,7 @@ class SuiteResult:
     values: dict[str, Figure]
     notes: list[str]
     plots: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    failure: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it, without the plots' data."""
@@ -66,6 +68,7 @@ class SuiteResult:
             "values": values,
             "tables": [dict(vars(table)) for table in self.tables],
             "notes": self.notes,
+            **({"failure": self.failure} if self.failure else {}),
         }
 
     @classmethod
@@ -75,7 +78,7 @@ class SuiteResult:
             name: Interval(**value) if isinstance(value, dict) else value for name, value in document["values"].items()
         }
         tables = [Table(**table) for table in document["tables"]]
-        return cls(document["name"], tables, values, list(document["notes"]))
+        return cls(document["name"], tables, values, list(document["notes"]), failure=document.get("failure"))
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,11 @@ class Report:
         parts.append("Made with: " + ", ".join(f"{name} {value}" for name, value in self.terms.items()) + ".")
         return "\n\n".join(parts) + "\n"
 
+    @property
+    def failures(self) -> dict[str, str]:
+        """Suite → why it could not be run."""
+        return {suite.name: suite.failure for suite in self.suites if suite.failure}
+
     def values(self) -> dict[str, Figure]:
         """`suite: figure` → value, of all suites."""
         return {f"{suite.name}: {name}": value for suite in self.suites for name, value in suite.values.items()}
@@ -135,7 +143,9 @@ def write_text(path: Path, content: str) -> None:
 
 
 def read_report(path: str | Path) -> Report:
-    """Reads what `write_report` wrote: the file, or the directory that it lies in.
+    """Reads what `ipaclip evaluate` wrote, with suites or without: the file, or the directory that it lies in.
+
+    Files of `ipaclip evaluate` without suites that are older than the common format are read, too.
 
     Raises:
         OSError: if it cannot be read.
@@ -145,12 +155,16 @@ def read_report(path: str | Path) -> Report:
     file = file / REPORT_JSON if file.is_dir() else file
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
+        if "format" not in document:
+            from .plain_report import figures_of
+
+            return Report(str(path), figures_of(document), {"seed": document["seed"]})
         if document["format"] != _FORMAT:
             raise ValueError(f"{file} is of format {document['format']}, and {_FORMAT} is known: evaluate again.")
         suites = tuple(SuiteResult.from_dict(suite) for suite in document["suites"])
         return Report(document["checkpoint"], suites, document["terms"])
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no report of `ipaclip evaluate --suite` ({error!r}): evaluate again.") from error
+    except (KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no report of `ipaclip evaluate` ({error!r}): evaluate again.") from error
 
 
 def show(value: Figure) -> str:

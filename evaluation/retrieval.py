@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from ipaclip.encoding import encode
 from ipaclip.tokenization import get_transcriber
-from tqdm import tqdm
+from ipaclip.tokenization.progress import track
 
 from .fusion import EMBEDDED_GATE, Gate, fuse, fuse_cosines
 from .metrics import ranks
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 KS = (1, 5, 10)
 TEXT, PRONUNCIATION, HEARD, BOTH = COLUMNS = ("text", "pronunciation", "heard", "both")
-_TITLES = {
+COLUMN_NAMES = {
     TEXT: "text tower, spelling",
     PRONUNCIATION: "pronunciation tower, phonemes",
     HEARD: "pronunciation tower, spelling as transcribed",
@@ -149,7 +149,7 @@ class RetrievalReport:
 
     def to_markdown(self) -> str:
         """A table: a row for each kind of query, top-1 / top-5 / top-10 in percent for each tower, and its terms."""
-        head = ["queries", *(f"{_TITLES[column]}: top-{'/'.join(map(str, KS))}" for column in COLUMNS)]
+        head = ["queries", *(f"{COLUMN_NAMES[column]}: top-{'/'.join(map(str, KS))}" for column in COLUMNS)]
         body = [[row.kind, *(_percent(row.recall[column]) for column in COLUMNS)] for row in self.rows]
         widths = [max(len(line[cell]) for line in [head, *body]) for cell in range(len(head))]
         lines = [[text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in [head, *body]]
@@ -184,8 +184,14 @@ class ProcessorTranscriber:
         known = get_transcriber(self.language, "+".join(filter(None, (backend, recorded.get("fallback")))))
         self.backend, self.version = known.backend, known.version
 
+    def __str__(self) -> str:
+        return f"{self.language} by {self.backend}, {self.version}"
+
     def transcribe(self, texts: Sequence[str]) -> list[str]:
-        return self._processor.transcribe(list(texts), language=self.language)
+        try:
+            return self._processor.transcribe(list(texts), language=self.language)
+        except RuntimeError as error:  # the checkpoint was taught by another transcriber than is installed
+            raise ValueError(str(error)) from error
 
 
 def evaluate_retrieval(
@@ -227,7 +233,7 @@ def evaluate_retrieval(
     pictures = torch.nn.functional.normalize(image_embeds.detach().cpu().float(), dim=-1)
     embeds = embed_queries(model, processor, asked)
     rows, reverse = [], {}
-    for kind in tqdm(_in_order(asked), desc="ranking pictures", unit="kind"):
+    for kind in track(_in_order(asked), "ranking pictures", unit="kinds"):
         scores = tower_scores(asked[kind], embeds, pictures, gate)
         rows.append(query_row(kind, asked[kind], scores))
         if kind == NAMES:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from ipaclip.tokenization.progress import track
 
 _BATCH = 256
 
@@ -27,7 +27,7 @@ def encode_sound(model: Any, processor: Any, ipa: Sequence[str], show_progress: 
     """
     order = sorted(range(len(ipa)), key=lambda row: len(ipa[row]))
     result = np.zeros((len(ipa), model.config.pronunciation_config.phonetic_dim), dtype=np.float32)
-    for start in tqdm(range(0, len(ipa), _BATCH), desc="encoding sound", disable=not show_progress):
+    for start in track(range(0, len(ipa), _BATCH), "encoding sound", unit="batches", shown=show_progress):
         rows = order[start : start + _BATCH]
         inputs = processor(ipa=[ipa[row] for row in rows], return_tensors="pt", truncation=True).to(model.device)
         result[rows] = model.get_phonetic_features(**inputs).pooler_output.float().cpu().numpy()

@@ -20,6 +20,7 @@ from .checkpoint import (
 from .human import Judgement, human_agreement, human_similarity, read_judgements
 from .nonsense_queries import segments_of
 from .report import Figure, SuiteResult, Table, show
+from .retrieval import ProcessorTranscriber
 from .sound_alone import has_sound_alone
 
 
@@ -45,7 +46,9 @@ def run_human(checkpoint: Checkpoint, options: Options) -> SuiteResult:
         TEXT: human_similarity(judgements, lambda some: by_text(checkpoint, some), mute),
         "phonetic distance, no model": human_agreement(judgements, _phonetic_similarity(said), mute),
     }
-    return _human_result(judgements, reports)
+    result = _human_result(judgements, reports)
+    result.notes.append(f"Words are said in {ProcessorTranscriber(checkpoint.processor, None)}.")
+    return result
 
 
 def _human_result(judgements: Sequence[Judgement], reports: Mapping[str, Any]) -> SuiteResult:

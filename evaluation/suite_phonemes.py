@@ -11,6 +11,7 @@ from ipaclip.tokenization.ipa_chart import chart_row
 from .checkpoint import Checkpoint, Options, transcribe
 from .phonemes import EMBEDDING, TOWER, PhonemeRow, chart_letters, evaluate_phonemes, phoneme_vectors
 from .report import Figure, SuiteResult, Table, show
+from .retrieval import ProcessorTranscriber
 from .statistics import bootstrap_share
 
 FEATURES = "features"
@@ -27,6 +28,7 @@ def run_phonemes(checkpoint: Checkpoint, options: Options) -> SuiteResult:
         # Rarer ones are slips of the transcriber as often as phonemes.
         heard = inventory_of(said.values(), min_count=max(1, len(said) // 600))
         inventories["heard in names"] = [one for one in heard if chart_row(one) is not None]
+        result.notes.append(f"Names are said in {ProcessorTranscriber(checkpoint.processor, None)}.")
     else:
         result.notes.append("No names of pictures are known: phonemes are those of the chart alone.")
     result.notes.append(

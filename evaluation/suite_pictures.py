@@ -11,15 +11,19 @@ from .nonsense_report import NonsenseReport, evaluate_nonsense
 from .pictures import CaptionReport, evaluate_captions, read_pictures
 from .queries import FAR_SWAP, NAMES, ONE_SWAP, RESPELLED, TWO_SWAPS
 from .report import SuiteResult, Table, show
-from .retrieval import BOTH, COLUMNS, KS, Placing, RetrievalReport, RetrievalRow, evaluate_retrieval
+from .retrieval import (
+    BOTH,
+    COLUMN_NAMES,
+    COLUMNS,
+    KS,
+    Placing,
+    ProcessorTranscriber,
+    RetrievalReport,
+    RetrievalRow,
+    evaluate_retrieval,
+)
 from .statistics import Interval
 
-_COLUMN_NAMES = {
-    "text": "text tower, spelling",
-    "pronunciation": "pronunciation tower, phonemes",
-    "heard": "pronunciation tower, spelling as transcribed",
-    "both": "both towers, spelling",
-}
 _TOWERS = ("text", "pronunciation")
 
 
@@ -41,7 +45,7 @@ def _retrieval(checkpoint: Checkpoint, options: Options) -> RetrievalReport:
             _gallery(checkpoint),
             checkpoint.names,
             seed=options.seed,
-            gate=checkpoint.gate,
+            gate=checkpoint.gate_in_use,
         )
     return checkpoint.known[key]
 
@@ -55,8 +59,10 @@ def run_retrieval(checkpoint: Checkpoint, options: Options) -> SuiteResult:
     else:
         result = _by_name(_retrieval(checkpoint, options))
     if pictures is not None and options.pictures is not None:
-        report = evaluate_captions(checkpoint.model, checkpoint.processor, pictures, gate=checkpoint.gate)
+        report = evaluate_captions(checkpoint.model, checkpoint.processor, pictures, gate=checkpoint.gate_in_use)
         _add_captions(result, report, options.pictures)
+        result.notes.append(f"Captions are said in {ProcessorTranscriber(checkpoint.processor, None)}.")
+    result.notes.extend(checkpoint.notes_on_gate)
     return result
 
 
@@ -96,14 +102,14 @@ def run_nonsense(checkpoint: Checkpoint, options: Options) -> SuiteResult:
         _gallery(checkpoint),
         checkpoint.names,
         seed=options.seed,
-        gate=checkpoint.gate,
+        gate=checkpoint.gate_in_use,
     )
     result = SuiteResult("nonsense", [], {}, [_terms_of(report)])
     _add_rows(result, rows)
     result.tables.append(_kinds_table(further.rows))
     for row in further.rows:
         for column, placing in row.placings.items():
-            result.values[f"{row.kind}, {_COLUMN_NAMES[column]}: top-1"] = placing.recall[1]
+            result.values[f"{row.kind}, {COLUMN_NAMES[column]}: top-1"] = placing.recall[1]
     _add_neighbourhood(result, further)
     result.notes.extend(
         f"{row.kind}: {row.unswapped} of {row.words} words left as they are (every swap gives a real word), "
@@ -111,6 +117,7 @@ def run_nonsense(checkpoint: Checkpoint, options: Options) -> SuiteResult:
         for row in rows
     )
     result.notes.append(_worst_loss([*rows, *further.rows]))
+    result.notes.extend(checkpoint.notes_on_gate)
     result.plots["nonsense.png"] = partial(_bars, rows, f"nonsense: pictures found, {report.pictures} in all")
     result.plots["kinds.png"] = partial(_bars, further.rows, "edits of one word, and misspellings")
     result.plots["curve.png"] = partial(_curve, further)
@@ -121,7 +128,7 @@ def _kinds_table(rows: Sequence[RetrievalRow]) -> Table:
     columns = [column for column in COLUMNS if any(column in row.placings for row in rows)]
     return Table(
         "one word of the name edited, or spelled otherwise: top-1, with 95% interval",
-        ["queries", "count", *(_COLUMN_NAMES[column] for column in columns)],
+        ["queries", "count", *(COLUMN_NAMES[column] for column in columns)],
         [
             [row.kind, str(row.queries)]
             + [show(row.placings[column].recall[1]) if column in row.placings else "" for column in columns]
@@ -132,7 +139,7 @@ def _kinds_table(rows: Sequence[RetrievalRow]) -> Table:
 
 def _add_neighbourhood(result: SuiteResult, report: NonsenseReport) -> None:
     near = report.neighbourhood
-    distances = {_COLUMN_NAMES[column]: interval for column, interval in near.distance.items()}
+    distances = {COLUMN_NAMES[column]: interval for column, interval in near.distance.items()}
     distances |= {"names drawn blindly": near.random, "names nearest in sound": near.best}
     result.tables.append(
         Table(
@@ -143,7 +150,7 @@ def _add_neighbourhood(result: SuiteResult, report: NonsenseReport) -> None:
     )
     result.values.update({f"pseudowords, {name}: distance": interval for name, interval in distances.items()})
     if report.rivals.wins is not None:
-        wins = {_COLUMN_NAMES[column]: interval for column, interval in report.rivals.wins.items()}
+        wins = {COLUMN_NAMES[column]: interval for column, interval in report.rivals.wins.items()}
         result.tables.append(
             Table(
                 f"{report.rivals.pairs} minimal pairs among the names: the right picture wins (0.5 by chance)",
@@ -158,7 +165,7 @@ def _add_neighbourhood(result: SuiteResult, report: NonsenseReport) -> None:
     result.tables.append(
         Table(
             "recall against phonetic distance: top-1, with 95% interval",
-            ["distance", "queries", *(_COLUMN_NAMES[column] for column in _TOWERS)],
+            ["distance", "queries", *(COLUMN_NAMES[column] for column in _TOWERS)],
             [
                 [f"{point.distance:.2f}", str(point.queries), *(show(point.recall[column]) for column in _TOWERS)]
                 for point in report.curve
@@ -180,7 +187,7 @@ def _add_placings(result: SuiteResult, title: str, placings: Mapping[str, Placin
     head = ["tower", *(f"top-{k}" for k in KS), "median rank"]
     rows = []
     for column in columns:
-        placing, name = placings[column], _COLUMN_NAMES[column]
+        placing, name = placings[column], COLUMN_NAMES[column]
         rows.append([name, *(show(placing.recall[k]) for k in KS), f"{placing.median_rank.mean:g}"])
         result.values.update({f"{title}, {name}: top-{k}": placing.recall[k] for k in KS})
         result.values[f"{title}, {name}: median rank"] = placing.median_rank

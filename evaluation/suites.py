@@ -38,12 +38,13 @@ def run_suites(checkpoint: Checkpoint, suite: str = ALL, options: Options | None
     """Runs one suite, or all of them.
 
     Of `"all"`, a suite that lacks its data says so in its notes: `human` without judgements, `pwesuite` without a
-    source, `retrieval` and `nonsense` without pictures.
+    source, `retrieval` and `nonsense` without pictures. One that fails, as by a table that cannot be read or in a
+    language that it does not know, has its reason in `failure` and in its notes, and the others go on.
 
     Raises:
-        ValueError: if there is no such suite, or what it reads is wrong; `NotRunError` if one suite is asked for that
-            lacks its data.
-        ImportError: if a transcriber, or a package for reading data, is not installed.
+        ValueError: if there is no such suite, or, of one suite, what it reads is wrong; `NotRunError` if it lacks its
+            data.
+        OSError, ImportError: of one suite, if a file cannot be read, or a package is not installed.
     """
     options = options or Options()
     if suite != ALL and suite not in SUITES:
@@ -59,13 +60,20 @@ def run_suites(checkpoint: Checkpoint, suite: str = ALL, options: Options | None
             if suite != ALL:
                 raise
             results.append(SuiteResult(name, [], {}, [f"Not run: {error}"]))
-    return Report(checkpoint.name, tuple(results), _terms(checkpoint, options))
+        except (ValueError, OSError, ImportError) as error:
+            if suite != ALL:
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            logger.info("Suite %s is left out: %s", name, reason)
+            results.append(SuiteResult(name, [], {}, [f"Left out: {reason}"], failure=reason))
+    return Report(checkpoint.name, tuple(results), terms_of(checkpoint.model, options.seed))
 
 
-def _terms(checkpoint: Checkpoint, options: Options) -> dict[str, Any]:
+def terms_of(model: Any, seed: int) -> dict[str, Any]:
+    """What a report's figures rest on: seed, versions, machine, feature set."""
     from importlib.metadata import PackageNotFoundError, version
 
-    terms: dict[str, Any] = {"seed": options.seed}
+    terms: dict[str, Any] = {"seed": seed}
     for package in ("ipaclip", "torch", "transformers", "panphon", "numpy"):
         try:
             terms[package] = version(package)
@@ -73,7 +81,7 @@ def _terms(checkpoint: Checkpoint, options: Options) -> dict[str, Any]:
             continue
     terms["python"] = platform.python_version()
     terms["machine"] = platform.machine()
-    terms["features"] = checkpoint.model.config.pronunciation_config.feature_set
+    terms["features"] = model.config.pronunciation_config.feature_set
     return terms
 
 

@@ -59,6 +59,11 @@ def test_evaluate_prints_the_table_and_writes_reports(tiny_checkpoint, tmp_path)
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["pictures"] == 6
     assert (tmp_path / "report" / "report.md").read_text() == result.stdout
+    both = run("evaluate", "--compare", tmp_path / "report", tmp_path / "report" / "report.json", "--json")
+    assert both.exit_code == 0, both.output
+    table = json.loads(both.stdout)["rows"]
+    assert any(name == "nonsense: pictures found by one_swap, both towers, spelling: top-1" for name, *_ in table)
+    assert all(first == second for _, first, second in table)
 
 
 def test_distill_names_what_is_wrong(tmp_path):

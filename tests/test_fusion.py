@@ -156,6 +156,29 @@ def test_search_asks_both_towers_as_one(tiny_checkpoint):
         pictures.search_both(spellings, ipa, fuse, top=0)
 
 
+def test_a_checkpoint_without_a_gate_says_so(tiny_checkpoint, tmp_path, caplog):
+    from ipaclip import embedded_checkpoint
+    from ipaclip.evaluation.fusion import EMBEDDED_GATE
+
+    assert load_gate(tiny_checkpoint) == EMBEDDED_GATE
+    assert f"{tiny_checkpoint} has no gate of its own" in caplog.text
+    caplog.clear()
+    assert load_gate(embedded_checkpoint()) == EMBEDDED_GATE
+    gate(bias=3.0).save(tmp_path)
+    assert load_gate(tmp_path).bias == 3.0
+    assert not caplog.records
+
+
+def test_fusing_without_a_gate_is_said_on_the_command_line(tiny_checkpoint):
+    pytest.importorskip("phonemizer")
+    from ipaclip.cli import app
+    from typer.testing import CliRunner
+
+    answer = CliRunner().invoke(app, ["search", "book", "--fuse", "--checkpoint", str(tiny_checkpoint)])
+    assert answer.exit_code == 0, answer.output
+    assert "has no gate of its own (fusion.json)" in answer.stderr
+
+
 def test_search_from_the_command_line(tiny_checkpoint_copy):
     pytest.importorskip("phonemizer")
     from ipaclip.cli import app

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ipaclip.evaluation import Query, evaluate_retrieval, median_rank, ranks, recall_at_k
 from ipaclip.evaluation.fusion import Gate
-from ipaclip.evaluation.retrieval import Placing
+from ipaclip.evaluation.retrieval import Placing, ProcessorTranscriber
 
 # The targets have 0, 1, 2 others that score at least as high.
 SCORES = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.3, 0.2, 0.1]]
@@ -186,6 +186,15 @@ def test_placing_by_hand():
     assert (same.median_rank.low, same.median_rank.high) == (3.0, 3.0)
     with pytest.raises(ValueError, match="no questions"):
         Placing.of([])
+
+
+def test_the_transcriber_that_is_named_is_the_one_that_speaks():
+    processor = StubProcessor()  # hears all languages but German by espeak
+    processor.transcribers = {"deu-Latn": {"backend": "epitran"}}
+    said = ProcessorTranscriber(processor, "deu-Latn")
+    assert said.backend == "epitran"
+    assert said.version.startswith("epitran ")
+    assert str(said) == f"deu-Latn by epitran, {said.version}"
 
 
 def test_report_says_what_it_rests_on(report):

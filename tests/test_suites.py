@@ -1,13 +1,16 @@
 """Suites, reports and the command: on a tiny checkpoint, and on results made by hand."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from ipaclip.cli import app
 from ipaclip.evaluation.checkpoint import Checkpoint, NotRunError, Options, transcribe
+from ipaclip.evaluation.plain_report import plain_report
 from ipaclip.evaluation.report import Report, SuiteResult, Table, compare, read_report, write_report
+from ipaclip.evaluation.retrieval import Placing, RetrievalReport, RetrievalRow
 from ipaclip.evaluation.statistics import Interval
 from ipaclip.evaluation.suites import draw, run_suites
 from ipaclip.tokenization import TranscriptionError
@@ -85,7 +88,36 @@ def test_a_report_comes_back_as_it_was_written(tmp_path):
     assert page.endswith("- one note\n\nMade with: seed 0.\n")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"rows": []}', '{"format": 1, "suites": []}'])
+def test_the_report_without_suites_has_the_figures_names_and_comes_back(tmp_path):
+    kinds = {"names": [0, 0, 1], "one_swap": [0, 7, 20]}
+    columns = ("text", "pronunciation", "heard", "both")
+    rows = [
+        RetrievalRow(kind, 3, 3, 0, 0, {column: Placing.of(places) for column in columns})
+        for kind, places in kinds.items()
+    ]
+    found = RetrievalReport(tuple(rows), 30, 0, "eng-Latn", "espeak", "espeak-ng 9", {"text": Placing.of([0, 9, 9])})
+    report = plain_report("some/where", found, {"seed": 0})
+    write_report(report, tmp_path / "new")
+    values = read_report(tmp_path / "new").values()
+    assert values["retrieval: pictures found by names, text tower, spelling: top-1"].mean == pytest.approx(2 / 3)
+    assert values["nonsense: pictures found by one_swap, both towers, spelling: top-10"].mean == pytest.approx(2 / 3)
+    assert values["retrieval: names found by picture, text tower, spelling: median rank"].mean == 10
+    # What was written before there was one format.
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "report.json").write_text(json.dumps(found.to_dict()))
+    old = read_report(tmp_path / "old")
+    assert old.values() == values
+    table = compare([report, old])
+    assert all(first == second != "not run" for _, first, second in table.rows)
+    # And before there were intervals.
+    bare = found.to_dict()
+    bare["rows"] = [{key: value for key, value in row.items() if key != "intervals"} for row in bare["rows"]]
+    (tmp_path / "old" / "report.json").write_text(json.dumps(bare))
+    bare_values = read_report(tmp_path / "old").values()
+    assert bare_values["retrieval: pictures found by names, text tower, spelling: top-1"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"rows": []}', '{"rows": [3]}', '{"format": 1, "suites": []}'])
 def test_what_is_no_report_says_so(tmp_path, content):
     (tmp_path / "report.json").write_text(content)
     with pytest.raises(ValueError, match="is no report of"):
@@ -193,6 +225,42 @@ def test_of_all_suites_those_without_data_say_what_they_need(checkpoint):
     assert report.suites[0].tables
     with pytest.raises(NotRunError, match="--human"):
         run_suites(bare, "human")
+
+
+@pytest.fixture(scope="module")
+def german(tiny_checkpoint, tmp_path_factory):
+    """The tiny checkpoint, whose words are German."""
+    directory = tmp_path_factory.mktemp("german") / "checkpoint"
+    shutil.copytree(tiny_checkpoint, directory)
+    file = directory / "processor_config.json"
+    record = {"deu-Latn": {"backend": "epitran"}}
+    values = {**json.loads(file.read_text()), "language": "deu-Latn", "transcriber": "espeak", "transcribers": record}
+    file.write_text(json.dumps(values))
+    return directory
+
+
+def test_one_suite_that_fails_does_not_end_the_others(german, judged, tmp_path):
+    result = run(german, "--suite", "all", "--human", judged, "--output", tmp_path / "out", "--no-plots")
+    assert result.exit_code == 1
+    report = read_report(tmp_path / "out")
+    suites = {suite.name: suite for suite in report.suites}
+    assert suites["phonemes"].values
+    assert suites["human"].values
+    assert any(note.startswith("Words are said in deu-Latn by epitran, epitran ") for note in suites["human"].notes)
+    assert sorted(report.failures) == ["nonsense", "retrieval"]
+    for name, why in report.failures.items():
+        assert why in suites[name].notes[0]
+        assert f"error: {german}, suite {name}: Names can be respelled in eng-Latn only" in result.stderr
+    assert suites["pwesuite"].notes[0].startswith("Not run: ")
+    # Asked for alone, it is an error as before.
+    assert run(german, "--suite", "nonsense").exit_code == 2
+
+
+def test_a_table_that_cannot_be_read_is_one_suite_s_failure(checkpoint, tmp_path):
+    bare = Checkpoint("bare", checkpoint.model, checkpoint.processor)
+    report = run_suites(bare, "all", Options(judgements=tmp_path / "none.csv"))
+    assert list(report.failures) == ["human"]
+    assert "none.csv" in report.failures["human"]
 
 
 def test_bad_names_and_models(checkpoint):

@@ -11,7 +11,6 @@ import logging
 import multiprocessing
 import os
 import shutil
-import sys
 from collections import deque
 from collections.abc import Collection, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -36,6 +35,7 @@ from .bulk_shards import (
     write_json,
 )
 from .bulk_sources import SUFFIXES, Source, import_datasets, open_source
+from .progress import Progress
 from .transcription import get_transcriber
 
 if TYPE_CHECKING:
@@ -410,21 +410,12 @@ def _finished(folder: Path, settings: dict[str, Any]) -> dict[str, int] | None:
 
 def _run(source: Source, job: ShardJob, num_proc: int, progress: bool, output: Path) -> dict[str, int]:
     """Does the shards that are not done, and counts the rows of all."""
-    from tqdm import tqdm
-
     done = {int(path.name.removesuffix(COUNTS)) for path in job.folder.glob(f"*{COUNTS}")}
     counts = [json.loads(job.part(number, COUNTS).read_text(encoding="utf-8")) for number in sorted(done)]
     rows = sum(count["rows"] for count in counts)
     if done:
         logger.info("%s: going on after %d rows", output, rows)
-    bar = tqdm(
-        desc=output.name,
-        total=source.rows,
-        initial=rows,
-        unit=" rows",
-        disable=not progress,
-        mininterval=0.5 if sys.stderr.isatty() else 10,
-    )
+    bar = Progress(output.name, source.rows, unit="rows", initial=rows, shown=progress)
     shards = source.shards(job.size, done)
     working = _here(job, shards) if num_proc == 1 else _in_workers(job, shards, num_proc)
     try:
