@@ -19,6 +19,9 @@ def distill(
     """
     keep_libraries_quiet()
     show_progress()
+    from ipaclip.training.threads import wait_asleep_if_busy
+
+    wait_asleep_if_busy()
     from ipaclip.training.distill import distill as run
 
     with fast_imports():

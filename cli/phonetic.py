@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import fast_imports, keep_libraries_quiet, read_words, transcribe_each
+from .console import fast_imports, keep_libraries_quiet, read_words, show_progress, transcribe_each
 
 _DRAWN = 8000
 
@@ -36,6 +36,10 @@ def fit_phonetic(
     if ipa and words is None:
         raise ValueError("--ipa says what --words holds: give --words.")
     keep_libraries_quiet()
+    show_progress()
+    from ipaclip.training.threads import wait_asleep_if_busy
+
+    wait_asleep_if_busy()
     with fast_imports():
         import torch
         from ipaclip import IPAClipModel, IPAClipProcessor

@@ -1,11 +1,17 @@
 """Whole distillations from teachers of several kinds: what starts where, what is saved, what is not computed twice."""
 
+import json
+import shutil
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from conftest import tiny_clip, tiny_clip_tokenizer
+from ipaclip.conversion_scripts.merge_split import load_tower
+from ipaclip.training import distillation
 from ipaclip.training.distillation import Distillation
+from ipaclip.training.teachers import TeacherError
 from test_teachers import bert_checkpoint
 from training_helpers import configure, log
 
@@ -34,6 +40,49 @@ def test_a_tower_like_the_teacher_s_starts_as_the_teacher_s_blocks(configuration
     ours, theirs = run.tower.pronunciation_model.encoder, run.teacher.text_tower.encoder
     assert all(torch.equal(value, theirs.state_dict()[key]) for key, value in ours.state_dict().items())
     run.run()
+
+
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [("images", "has no image processor that can be loaded"), ("tokenizer", "the tokenizer is missing, incomplete or")],
+)
+def test_a_teacher_that_lacks_a_part_is_refused_before_rows_are_read(tmp_path, monkeypatch, lacking, message):
+    from transformers import CLIPImageProcessor
+
+    tokenizer = tiny_clip_tokenizer()
+    tiny_clip(tokenizer).save_pretrained(tmp_path / "clip")
+    if lacking != "tokenizer":
+        tokenizer.save_pretrained(tmp_path / "clip")
+    if lacking != "images":
+        CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(tmp_path / "clip")
+    monkeypatch.setattr(distillation, "load_data", lambda *_: pytest.fail("rows are read"))
+    with pytest.raises(TeacherError, match=message):
+        Distillation(configure(tmp_path, tmp_path / "clip"))
+
+
+def test_a_tower_saved_alone_says_how_words_were_transcribed(tmp_path):
+    pytest.importorskip("phonemizer")
+    rows = tmp_path / "spoken.jsonl"
+    spoken = [("Katze", "deu-Latn"), ("Hund", "deu-Latn"), ("cat", "eng-Latn"), ("dog", "eng-Latn")]
+    rows.write_text("".join(json.dumps({"text": text, "language": spoken_in}) + "\n" for text, spoken_in in spoken))
+    data = {"train": [str(rows)], "transcriber": "espeak"}
+    teacher = bert_checkpoint(tmp_path / "bert")
+    directory = Distillation(configure(tmp_path, teacher, data=data, loop={"steps": 1, "batch_size": 2})).run()
+    speech = load_tower(directory).speech
+    assert (speech.language, speech.transcriber) == ("eng-Latn", "espeak")
+    assert {language: one["backend"] for language, one in speech.transcribers.items()} == {
+        "deu-Latn": "espeak",
+        "eng-Latn": "espeak",
+    }
+
+
+def test_a_gallery_travels_and_a_gate_of_the_teacher_s_own_tower_does_not(tiny_checkpoint, tmp_path):
+    teacher = shutil.copytree(tiny_checkpoint, tmp_path / "teacher")
+    (teacher / "fusion.json").write_text("{}")
+    directory = Distillation(configure(tmp_path, teacher, loop={"steps": 1})).run()
+    for name in ("gallery.json", "gallery.safetensors"):
+        assert (directory / name).read_bytes() == (teacher / name).read_bytes()
+    assert not (directory / "fusion.json").exists()
 
 
 def test_the_teacher_may_know_texts_alone(tmp_path):

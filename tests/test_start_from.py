@@ -2,12 +2,15 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
-from ipaclip import IPAClipPronunciationModelWithProjection
+from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection, embedded_checkpoint
+from ipaclip.conversion_scripts import convert_clip_to_ipaclip, split
 from ipaclip.training.arguments import ArgumentsError
 from ipaclip.training.distillation import Distillation
+from ipaclip.training.phonetic import add_phonetic_projection
 from training_helpers import configure, weights
 
 TOWER = "pronunciation_"
@@ -58,6 +61,74 @@ def test_a_tower_saved_alone_is_a_start_too(configuration, finished, tmp_path):
     for key, value in tower_of(finished).items():
         torch.testing.assert_close(run.tower.state_dict()[key], value, atol=1e-3, rtol=1e-3)
         assert run.tower.state_dict()[key].dtype == torch.float32
+
+
+def given_sound_alone(directory):
+    """Gives a finished model an output for sound alone, and returns its directory."""
+    model = IPAClipModel.from_pretrained(directory)
+    add_phonetic_projection(model, 8)
+    model.save_pretrained(directory)
+    return directory
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_output_for_sound_alone_is_left_behind_and_it_is_said(configuration, finished, tmp_path, caplog, alone):
+    start = given_sound_alone(finished)
+    if alone:
+        split(start, tmp_path / "parts")
+        start = tmp_path / "parts" / "pronunciation"
+    directory = Distillation(
+        configuration("more", start_from=str(start), loop={"steps": 2, "learning_rate": 0.0})
+    ).run()
+    assert f"the output for sound alone of {start} is left behind" in caplog.text
+    towers = {key: value for key, value in tower_of(finished).items() if not key.startswith("phonetic_")}
+    assert all(torch.equal(value, tower_of(directory)[key]) for key, value in towers.items())
+    assert IPAClipModel.from_pretrained(directory).config.pronunciation_config.phonetic_dim == 0
+
+
+def test_the_shipped_checkpoint_is_a_start(tmp_path):
+    shipped = str(embedded_checkpoint())
+    student = {"hidden_size": None, "intermediate_size": None, "num_hidden_layers": None, "num_attention_heads": None}
+    run = Distillation(configure(tmp_path, shipped, start_from=shipped, student=student))
+    for key, value in tower_of(Path(shipped)).items():
+        if not key.startswith("phonetic_"):
+            assert torch.equal(run.tower.state_dict()[key], value.float()), key
+
+
+def test_what_does_not_fit_is_found_before_rows_are_read(configuration, finished, monkeypatch):
+    from ipaclip.training import distillation
+
+    def read(*_):
+        raise AssertionError("rows are read")
+
+    monkeypatch.setattr(distillation, "load_data", read)
+    with pytest.raises(ArgumentsError, match="num_hidden_layers is 1 there, 2 here"):
+        Distillation(configuration(start_from=str(finished), student={"num_hidden_layers": 2}))
+    with pytest.raises(AssertionError, match="rows are read"):
+        Distillation(configuration("other", start_from=str(given_sound_alone(finished))))
+
+
+@pytest.mark.parametrize("preset", ["tiny", "base"])
+def test_a_converted_tower_goes_on_where_it_is_the_start(tiny_checkpoint, tmp_path, caplog, preset):
+    new = tmp_path / "new"
+    convert_clip_to_ipaclip(tiny_checkpoint, new, preset=preset)
+    student = {"preset": preset, "hidden_size": None, "intermediate_size": None, "num_hidden_layers": None,
+               "num_attention_heads": None}  # fmt: skip
+    run = Distillation(configure(tmp_path, new, start_from=str(new), student=student))
+    for key, value in tower_of(new).items():
+        assert torch.equal(run.tower.state_dict()[key], value), key
+    with caplog.at_level("INFO"):
+        Distillation(configure(tmp_path, new, "other"))
+    assert f"that of the teacher {new} takes no part: start_from={new} trains it further" in caplog.text
+
+
+def test_what_the_start_knows_of_other_languages_is_kept(configuration, finished):
+    processor = IPAClipProcessor.from_pretrained(finished)
+    processor.transcribers = {"deu-Latn": {"backend": "epitran", "version": "epitran 1.0"}}
+    processor.save_pretrained(finished)
+    directory = Distillation(configuration("more", start_from=str(finished), loop={"steps": 1})).run()
+    kept = IPAClipProcessor.from_pretrained(directory)
+    assert kept.transcribers["deu-Latn"] == {"backend": "epitran", "version": "epitran 1.0"}
 
 
 def test_a_fine_tuning_that_goes_on_is_the_one_that_never_stopped(configuration, finished):

@@ -6,6 +6,7 @@ import torch
 from conftest import PROJECTION_DIM
 from ipaclip import IPAClipModel, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
 from ipaclip.training.student import (
+    Shape,
     StudentError,
     build_student,
     finished_model,
@@ -80,7 +81,10 @@ def test_presets(teacher):
         2,
         2,
     )
-    assert student_shape("tiny", teacher).hidden_size < student_shape("small", teacher).hidden_size
+    # The same as of `ipaclip convert`, see `test_conversion`.
+    assert student_shape("tiny", teacher) == Shape(128, 512, 2, 2)
+    assert student_shape("small", teacher) == Shape(256, 1024, 3, 4)
+    assert student_shape("medium", teacher) == Shape(384, 1536, 6, 6)
     assert student_shape("small", teacher, num_hidden_layers=7).num_hidden_layers == 7
     with pytest.raises(StudentError, match="huge"):
         student_shape("huge", teacher)

@@ -1,6 +1,7 @@
 """Rows of text → training data; what cannot be used is set aside with its reason."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -256,6 +257,66 @@ def test_rows_are_prepared_once_and_anew_when_the_file_changes(tmp_path, tokeniz
     assert list(again.texts) == list(first.texts) == ["cat"]
     assert rejected(tmp_path) == {"2": "the text is empty"}
     assert list(load(tmp_path, tokenizer, "rows.jsonl", jsonl({"text": "dog", "ipa": "dɔɡ"})).texts) == ["dog"]
+
+
+@pytest.fixture
+def data_set(monkeypatch):
+    """A data set of the Hub that a test can change: (commit, texts); None of a commit is no answer."""
+    datasets = pytest.importorskip("datasets")
+    from huggingface_hub import HfApi
+
+    state, read = {"commit": "a" * 40, "texts": ["cat"]}, []
+
+    def load_dataset(name, config, *, split, revision, streaming):
+        read.append(revision)
+        return [{"text": text, "ipa": "kæt"} for text in state["texts"]]
+
+    def dataset_info(self, name, revision=None):
+        if state["commit"] is None:
+            raise OSError("no network")
+        return SimpleNamespace(sha=state["commit"])
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(HfApi, "dataset_info", dataset_info)
+    return SimpleNamespace(state=state, read=read)
+
+
+def of_hub(tmp_path, tokenizer, run, **source):
+    (tmp_path / run).mkdir(exist_ok=True)
+    arguments = DataArguments(train=[{"path": "someone/words", **source}])
+    return load_data(arguments, tokenizer, 64, tmp_path / run, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("revision", [None, "main"])
+def test_a_data_set_that_moved_on_is_read_again(tmp_path, tokenizer, data_set, revision):
+    first = of_hub(tmp_path, tokenizer, "one", revision=revision)
+    assert first.revisions == {"someone/words@main": "a" * 40}
+    of_hub(tmp_path, tokenizer, "two", revision=revision)
+    assert data_set.read == ["a" * 40]  # the same commit is not read twice
+    data_set.state.update(commit="b" * 40, texts=["cat", "dog"])
+    assert list(of_hub(tmp_path, tokenizer, "three", revision=revision).texts) == ["cat", "dog"]
+    assert data_set.read == ["a" * 40, "b" * 40]
+    # A run that goes on has what it began with.
+    assert list(of_hub(tmp_path, tokenizer, "one", revision=revision).texts) == ["cat"]
+    assert data_set.read == ["a" * 40, "b" * 40]
+
+
+def test_a_commit_that_is_given_is_not_looked_up(tmp_path, tokenizer, data_set):
+    data_set.state["commit"] = None
+    data = of_hub(tmp_path, tokenizer, "one", revision="c" * 40)
+    assert data.revisions == {}
+    of_hub(tmp_path, tokenizer, "two", revision="c" * 40)
+    assert data_set.read == ["c" * 40]
+
+
+def test_rows_of_a_commit_that_nobody_knows_serve_one_run(tmp_path, tokenizer, data_set, caplog):
+    data_set.state["commit"] = None
+    of_hub(tmp_path, tokenizer, "one")
+    assert "prepared for this run alone" in caplog.text
+    of_hub(tmp_path, tokenizer, "one")
+    assert data_set.read == [None]
+    data_set.state["texts"] = ["dog"]
+    assert list(of_hub(tmp_path, tokenizer, "two").texts) == ["dog"]
 
 
 def test_broken_off_preparation_goes_on_where_it_stopped(tmp_path, tokenizer, monkeypatch):

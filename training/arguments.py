@@ -28,10 +28,10 @@ class ArgumentsError(ValueError):
 class StudentArguments:
     """The pronunciation tower's shape; its projection has the teacher's width.
 
-    `preset` is `tiny`, `small` or `base` (the shape of the teacher's text tower); what of `hidden_size`,
-    `intermediate_size`, `num_hidden_layers` and `num_attention_heads` is given goes before it. `init_from_text_tower`
-    starts with the teacher's blocks where shapes fit. `hidden_act` is `gelu` where it is not given; of `base`, and of
-    copied blocks, the teacher's.
+    `preset` is `tiny`, `small`, `medium` (see `ipaclip.presets`) or `base` (the shape of the teacher's text tower);
+    what of `hidden_size`, `intermediate_size`, `num_hidden_layers` and `num_attention_heads` is given goes before it.
+    `init_from_text_tower` starts with the teacher's blocks where shapes fit. `hidden_act` is `gelu` where it is not
+    given; of `base`, and of copied blocks, the teacher's.
 
     `query_key_gain` multiplies CLIP's initial query and key weights: so small a tower learns which phonemes are
     neighbours sooner when its attention does not start out even. `weigh_features` starts the projection of the
@@ -40,7 +40,7 @@ class StudentArguments:
 
     feature_set: FeatureSet = "panphon"
     learned_residual: bool = False
-    preset: Literal["tiny", "small", "base"] = "small"
+    preset: Literal["tiny", "small", "medium", "base"] = "small"
     hidden_size: int | None = None
     intermediate_size: int | None = None
     num_hidden_layers: int | None = None

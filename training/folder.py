@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ipaclip.checkpoint_files import METRICS_FILE
 from ipaclip.checkpoint_path import read_json
 from safetensors import SafetensorError
 
@@ -17,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 LOCK_FILE = ".lock"
 ARGUMENTS_FILE = "distillation.json"
-METRICS_FILE = "metrics.json"
 REJECTED_FILE = "rejected.jsonl"
+REVISIONS_FILE = "data_revisions.json"
 # What a run leaves that ended before its first step, as for a misspelled path.
-LEFT_BEHIND = {LOCK_FILE, REJECTED_FILE}
+LEFT_BEHIND = {LOCK_FILE, REJECTED_FILE, REVISIONS_FILE}
 
 
 def prepare_output_dir(arguments: DistillationArguments) -> Path:
@@ -32,6 +33,8 @@ def prepare_output_dir(arguments: DistillationArguments) -> Path:
     if found - LEFT_BEHIND and not arguments.resume:
         raise ArgumentsError(f"output_dir {output_dir} is not empty: set resume=true to go on with it, or name another")
     output_dir.mkdir(parents=True, exist_ok=True)
+    if not arguments.resume:
+        (output_dir / REVISIONS_FILE).unlink(missing_ok=True)
     return output_dir
 
 

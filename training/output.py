@@ -5,8 +5,8 @@ import json
 import logging
 import os
 import platform
-import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip import IPAClipProcessor, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from ipaclip.checkpoint_files import METRICS_FILE, copy_file
+from ipaclip.speech_record import SpeechRecord
 from ipaclip.tokenization import IPATokenizer, get_transcriber
-from transformers import AutoImageProcessor
+from ipaclip.training_table import training_table
 
 from .arguments import DistillationArguments
-from .folder import GO_ON, METRICS_FILE, saying_what_cannot_be_written
+from .folder import GO_ON, saying_what_cannot_be_written
 from .prepared import TrainingData
 from .student import finished_model
 from .teachers import Teacher
 from .token_states import TokenHead
 
 logger = logging.getLogger(__name__)
-
-# The image tower is the teacher's own, so a gallery made with the teacher stays right.
-TRAVELLING_FILES = ("gallery.safetensors", "gallery.json")
 
 
 def save_result(
@@ -36,7 +35,8 @@ def save_result(
     student: dict[str, torch.Tensor],
     *,
     teacher: Teacher,
-    tokenizer: IPATokenizer,
+    reader: Any,
+    gallery: Sequence[Path] = (),
     data: TrainingData,
     arguments: DistillationArguments,
     run: dict[str, Any],
@@ -45,23 +45,20 @@ def save_result(
     """Writes the checkpoint: weights in `save_dtype`, processor, gallery of the teacher, model card, metrics.
 
     `student` are the weights of the pronunciation tower, which is saved within the teacher's CLIP, or, where the
-    teacher is none, alone with its tokenizer. The `head` for token states lies beside, if there is one. `metrics.json`
-    comes last: where it is, all is.
+    teacher is none, alone; with it the `reader` (see `build_reader`). The `head` for token states lies beside, if there
+    is one. `metrics.json` comes last: where it is, all is.
     """
     dtype = getattr(torch, arguments.save_dtype)
     tower = IPAClipPronunciationModelWithProjection(copy.deepcopy(config))
     tower.load_state_dict(student)
     model = finished_model(tower, teacher).to(dtype)
-    reader: Any = tokenizer if teacher.clip is None else build_processor(teacher, tokenizer, data, arguments)
-    source = Path(teacher.name)
     with saying_what_cannot_be_written("the finished model", output_dir, GO_ON):
         model.save_pretrained(output_dir)
         if head is not None:
             head.save_pretrained(output_dir, dtype)
         reader.save_pretrained(output_dir)
-        for name in TRAVELLING_FILES:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, output_dir / name)
+        for file in gallery:
+            copy_file(file, output_dir / file.name)
     tower_shape = {name: getattr(config, name) for name in ("num_hidden_layers", "hidden_size", "pooling")}
     run = {**run, "tower": tower_shape, "tower_alone": teacher.clip is None}
     metrics = {"run": {**run, **provenance()}, "data": describe(data), "arguments": arguments.to_dict()}
@@ -69,20 +66,28 @@ def save_result(
     write_text(output_dir / METRICS_FILE, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
 
 
-def build_processor(
-    teacher: Teacher, tokenizer: IPATokenizer, data: TrainingData, arguments: DistillationArguments
-) -> IPAClipProcessor:
-    """The teacher's image processor and tokenizer beside the IPA tokenizer; which transcriber was used is recorded."""
+def build_reader(
+    teacher: Teacher,
+    tokenizer: IPATokenizer,
+    data: TrainingData,
+    arguments: DistillationArguments,
+    before: SpeechRecord | None = None,
+) -> Any:
+    """What is saved with the tower to read for it: the teacher's image processor and tokenizer beside the IPA
+    tokenizer, or, where the teacher is no CLIP, the IPA tokenizer alone.
+
+    Which transcribers were used is recorded in it, and of languages that these rows do not have what `before` says, the
+    record of the tower that training starts from.
+    """
     language = arguments.data.language
     records = {spoken: get_transcriber(spoken, chain).record for spoken, chain in data.transcribers.items()}
-    return IPAClipProcessor(
-        AutoImageProcessor.from_pretrained(teacher.name),
-        teacher.tokenizer,
-        tokenizer,
-        language=language,
-        transcriber=records[language]["backend"] if language in records else None,
-        transcribers=records or None,
-    )
+    transcriber = records[language]["backend"] if language in records else None
+    record = SpeechRecord(language, transcriber, records or None)
+    record = before.updated(record) if before else record
+    if teacher.clip is not None:
+        return IPAClipProcessor(teacher.image_processor, teacher.tokenizer, tokenizer, **record.to_dict())
+    record.write_into(tokenizer)
+    return tokenizer
 
 
 def describe(data: TrainingData) -> dict[str, Any]:
@@ -92,6 +97,7 @@ def describe(data: TrainingData) -> dict[str, Any]:
         "tokens": int(data.lengths.sum(dtype=np.int64)),
         "rejected": data.rejected,
         "transcribers": data.transcribers,
+        "revisions": data.revisions,
     }
 
 
@@ -167,36 +173,17 @@ embedding = model(**tokenizer(said, padding=True, return_tensors="pt")).pronunci
 
 def model_card(metrics: dict[str, Any]) -> str:
     """A README.md in the Hub's form, from the metrics alone."""
-    arguments, data, run = metrics["arguments"], metrics["data"], metrics["run"]
-    student, noise = arguments["student"], arguments["augmentation"]
-    tower = run["tower"]
-    shape = f"{tower['num_hidden_layers']} layers, {tower['hidden_size']} wide, pooling `{tower['pooling']}`"
-    transcribed = ", ".join(f"{name} ({language})" for language, name in data["transcribers"].items())
-    alone = run["tower_alone"]
+    arguments, alone = metrics["arguments"], metrics["run"]["tower_alone"]
     introduction = (TOWER_ALONE if alone else WITHIN_CLIP).format(
-        teacher=arguments["teacher"], feature_set=student["feature_set"]
+        teacher=arguments["teacher"], feature_set=arguments["student"]["feature_set"]
     )
     pictures = "has no pictures" if alone else "knows pictures only as its CLIP does"
     return f"""{introduction}
-| | |
-| --- | --- |
-| pronunciation tower | {shape} |
-| trained on | {data["rows"]:,} rows, {data["texts"]:,} different texts, {data["tokens"]:,} phoneme tokens |
-| transcribed by | {transcribed or "given as IPA"} |
-| started from | {f"`{arguments['start_from']}`" if arguments["start_from"] else "random weights"} |
-| steps | {run["steps"]:,} of {batch_size(arguments["loop"])}, {run["seconds"]:,.0f} s |
-| phonetic noise | {noise["substitution"]} of phonemes swapped for one of the {noise["nearest"]} nearest |
-| machine | {run["machine"]} |
+{training_table(metrics)}
 
 Limits: it hears as its transcriber does, and {pictures}. All settings and versions are in
 `metrics.json`.
 """
-
-
-def batch_size(loop: dict[str, Any]) -> str:
-    """What one step sees."""
-    batch = f"{loop['tokens_per_batch']:,} tokens" if loop["tokens_per_batch"] else f"{loop['batch_size']} rows"
-    return f"{loop['accumulation']} batches of {batch}" if loop["accumulation"] > 1 else batch
 
 
 def write_text(path: Path, text: str) -> None:

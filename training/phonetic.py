@@ -27,9 +27,9 @@ import torch
 from ipaclip import IPAClipPronunciationModelWithProjection
 from ipaclip.tokenization import is_segment, is_vowel, nearest_phonemes
 from ipaclip.tokenization.ipa_chart import base_letters
+from ipaclip.tokenization.progress import track
 from ipaclip.tokenization.segments import TONES, segment_features
 from torch import nn
-from tqdm.auto import tqdm
 
 PHONETIC_DIM, BOTTLENECK = 384, 48
 # A phoneme that is not shared brings runs of about 5 with it, and so adds about 2 to the square of the distance.
@@ -229,7 +229,7 @@ def fit_phonetic_projection(
         learning_rate: the highest, of AdamW with a one-cycle schedule.
         runs: what shared runs of phonemes count beside articulation, at least 0.
         seed: of the words drawn; the projection starts as it is.
-        show_progress: whether to show a progress bar.
+        show_progress: whether to show how far it is.
 
     Raises:
         ValueError: if there is no phonetic projection, no word has two phonemes, a word has a sign that the vocabulary
@@ -251,7 +251,7 @@ def fit_phonetic_projection(
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
     losses: list[float] = []
-    for step in tqdm(range(steps), desc="phonetic projection", disable=not show_progress):
+    for step in track(range(steps), "phonetic projection", unit="steps", shown=show_progress):
         batch = [word for _ in range(groups) for word in variants.group(min(longest, _LONGEST_WORD))]
         heard = sounds.encode(batch)
         squares = torch.cat([sounds.squares(heard, one, runs) for one in (heard, reference)], dim=1)

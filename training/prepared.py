@@ -192,6 +192,7 @@ class TrainingData:
         places: where each row comes from, `file:line`.
         transcribers: language → what transcribed its rows, as `Transcriber.chain` names it.
         rejected: how many rows were set aside.
+        revisions: `name@revision` of each Hub data set whose revision was no commit → the commit that was read.
     """
 
     phonemes: Phonemes
@@ -202,6 +203,7 @@ class TrainingData:
     places: Sequence[str]
     transcribers: dict[str, str]
     rejected: int
+    revisions: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.lengths)

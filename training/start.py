@@ -1,6 +1,8 @@
 """Where training starts when it does not start from random weights: the pronunciation tower of a finished model."""
 
+import copy
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,12 @@ from typing import Any
 import torch
 from ipaclip import IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
 from ipaclip.checkpoint_path import require_directory_or_name
+from ipaclip.speech_record import SpeechRecord
 from ipaclip.tokenization import IPATokenizer
 
 from .arguments import ArgumentsError
+
+logger = logging.getLogger(__name__)
 
 # What decides the shapes of weights or what is computed with them, and how the configuration calls it.
 ASKED_FOR = {
@@ -20,10 +25,15 @@ ASKED_FOR = {
         "pooling", "hidden_act", "feature_set", "learned_residual",
     )
 }  # fmt: skip
-OTHERS = ("vocab_size", "num_phoneme_features", "projection_dim", "projection_bias", "pre_layer_norm", "layer_norm_eps")
+OTHERS = ("vocab_size", "num_phoneme_features", "projection_dim")
+# What no setting of a run says, and so is as it is there.
+FOLLOWED = ("projection_bias", "pre_layer_norm", "layer_norm_eps", "attention_dropout")
 # Of a tower saved in half precision. Features are no finer than this.
 TABLE_TOLERANCE = 1e-2
 TOKENIZER_FOLDER = "pronunciation_tokenizer"
+TABLE = "pronunciation_model.embeddings.phoneme_features"
+# The output for sound alone is fitted to phoneme embeddings that the training changes.
+LEFT_BEHIND = "phonetic_projection."
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class Start:
     name: str
     tower: IPAClipPronunciationModelWithProjection
     tokenizer: IPATokenizer
+    speech: SpeechRecord
 
     @classmethod
     def load(cls, name: str) -> "Start":
@@ -48,16 +59,23 @@ class Start:
             tower = IPAClipPronunciationModelWithProjection.from_pretrained(name, dtype=torch.float32)
             inner = (Path(name) / TOKENIZER_FOLDER).is_dir() or not (Path(name) / "tokenizer.json").is_file()
             tokenizer = IPATokenizer.from_pretrained(name, **({"subfolder": TOKENIZER_FOLDER} if inner else {}))
+            speech = SpeechRecord.of_checkpoint(name, tokenizer)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ArgumentsError(
                 f"start_from: {name} is no finished IPA-CLIP or pronunciation tower: {reason}"
             ) from error
-        return cls(name, tower, tokenizer)
+        return cls(name, tower, tokenizer, speech)
 
     def check(self, config: IPAClipPronunciationConfig, table: Any, tokenizer: IPATokenizer) -> None:
-        """Raises `ArgumentsError`, with all that differs, if the run's tower is another than this one."""
+        """Compares the run's tower with this one; what no setting says is made the same in `config`.
+
+        Raises:
+            ArgumentsError: with all that differs, if the run's tower is another than this one.
+        """
         found = self.tower.config
+        for name in FOLLOWED:
+            setattr(config, name, getattr(found, name))
         differs = {
             name: (getattr(found, name), getattr(config, name))
             for name in (*ASKED_FOR, *OTHERS) if getattr(found, name) != getattr(config, name)
@@ -69,6 +87,7 @@ class Start:
             raise ArgumentsError(f"start_from: the tower of {self.name} does not fit this run: {what}{advice}")
         if self.tokenizer.get_vocab() != tokenizer.get_vocab():
             raise ArgumentsError(f"start_from: {self.name} has another vocabulary of phonemes than this run")
+        self._check_weights(config)
         theirs = self.tower.pronunciation_model.embeddings.phoneme_features
         ours = torch.as_tensor(table, dtype=torch.float32)
         if theirs is not None and not torch.allclose(theirs, ours, rtol=0, atol=TABLE_TOLERANCE):
@@ -78,10 +97,33 @@ class Start:
                 f"{tokenizer.convert_ids_to_tokens(row)!r})"
             )
 
+    def _check_weights(self, config: IPAClipPronunciationConfig) -> None:
+        with torch.device("meta"):
+            empty = IPAClipPronunciationModelWithProjection(copy.deepcopy(config)).state_dict()
+        wanted, found = (
+            {name: tuple(value.shape) for name, value in weights.items() if name != TABLE}
+            for weights in (empty, self._weights())
+        )
+        if differs := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
+            raise ArgumentsError(f"start_from: the weights of {self.name} do not fit this run: {', '.join(differs)}")
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        """What training starts with."""
+        return {name: one for name, one in self.tower.state_dict().items() if not name.startswith(LEFT_BEHIND)}
+
+    def say_what_is_left(self) -> None:
+        """Warns where the tower has an output for sound alone, which the trained one will not have."""
+        if self.tower.phonetic_projection is not None:
+            logger.warning(
+                "start_from: the output for sound alone of %s is left behind, for it is fitted to phoneme embeddings "
+                "that training changes: afterwards fit one with `ipaclip fit-phonetic`",
+                self.name,
+            )
+
     def fingerprint(self) -> str:
-        """A hash of its weights."""
+        """A hash of the weights that training starts with."""
         digest = hashlib.blake2b(digest_size=16)
-        for name, value in sorted(self.tower.state_dict().items()):
+        for name, value in sorted(self._weights().items()):
             digest.update(f"{name} {tuple(value.shape)}".encode())
             digest.update(value.contiguous().numpy().data)
         return digest.hexdigest()
@@ -89,8 +131,7 @@ class Start:
     @torch.no_grad()
     def give_to(self, tower: IPAClipPronunciationModelWithProjection) -> None:
         """Copies the weights into a tower that `check` has found to fit; its feature table stays its own."""
-        table = "pronunciation_model.embeddings.phoneme_features"
-        weights = {name: value for name, value in self.tower.state_dict().items() if name != table}
+        weights = {name: value for name, value in self._weights().items() if name != TABLE}
         missing, unexpected = tower.load_state_dict(weights, strict=False)
-        if unexpected or set(missing) - {table}:
-            raise ArgumentsError(f"start_from: the weights of {self.name} do not fit: {missing}, {unexpected}")
+        assert not unexpected
+        assert set(missing) <= {TABLE}

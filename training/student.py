@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from ipaclip.presets import PRESET_NAMES, PRESETS
 from torch import nn
 
 from .arguments import StudentArguments
@@ -30,21 +31,19 @@ class Shape:
 
 
 SHAPE = tuple(Shape.__dataclass_fields__)
-# `base` is the teacher's own.
-PRESETS = {"tiny": Shape(128, 512, 2, 2), "small": Shape(256, 1024, 3, 4)}
 
 
 def student_shape(preset: str, teacher: Teacher, **given: int | None) -> Shape:
-    """The shape of a preset (`tiny`, `small`, or `base`: that of the teacher's text tower), single numbers replaced.
+    """The shape of a preset (one of `ipaclip.presets`; `base` is the teacher's text tower's), single numbers replaced.
 
     Raises:
         StudentError: if the preset is unknown, the teacher does not say a number that `base` needs, or the heads do not
             divide the width.
     """
-    if preset not in (*PRESETS, "base"):
-        raise StudentError(f"student.preset is {preset!r}: it must be one of {', '.join(PRESETS)}, base")
+    if preset not in PRESET_NAMES:
+        raise StudentError(f"student.preset is {preset!r}: it must be one of {', '.join(PRESET_NAMES)}")
     config: Any = teacher.text_tower.config
-    numbers = asdict(PRESETS[preset]) if preset in PRESETS else {name: getattr(config, name, None) for name in SHAPE}
+    numbers = dict(PRESETS.get(preset) or {name: getattr(config, name, None) for name in SHAPE})
     numbers |= {name: number for name, number in given.items() if number is not None}
     for name, number in numbers.items():
         if number is None:

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock
-from tqdm.auto import tqdm
+from ipaclip.tokenization.progress import Progress
 
 from .teachers import Teacher
 
@@ -237,15 +237,15 @@ class TargetCache:
         stream, computed, before, started = iter(texts), 0, self.teacher.truncated, time.perf_counter()
         waiting: dict[bytes, str] = {}
         turn = FileLock(self.folder / f".turn-{process_index}-of-{num_processes}")
-        with tqdm(total=total, desc="teacher targets", unit="text", smoothing=0.05, disable=None) as bar:
+        with Progress("teacher's targets", total, unit="texts") as progress:
             while chunk := list(islice(stream, CHUNK_TEXTS)):
                 missing = self._missing(chunk, process_index, num_processes)
-                bar.update(len(chunk) - len(missing.keys() - waiting.keys()))
+                progress.skip(len(chunk) - len(missing.keys() - waiting.keys()))
                 waiting |= missing
                 while len(waiting) >= self.shard_texts:
-                    computed += self._take_turn(waiting, turn, bar)
+                    computed += self._take_turn(waiting, turn, progress)
             while waiting:
-                computed += self._take_turn(waiting, turn, bar)
+                computed += self._take_turn(waiting, turn, progress)
         if computed:
             logger.info(
                 "computed the teacher's targets of %d texts (%.0f a second); %s holds %d",
@@ -299,7 +299,7 @@ class TargetCache:
             self._clear()
             self.refresh()
 
-    def _take_turn(self, waiting: dict[bytes, str], turn: FileLock, bar: tqdm) -> int:
+    def _take_turn(self, waiting: dict[bytes, str], turn: FileLock, progress: Progress) -> int:
         """Computes one shard, unless another run has meanwhile: of those that want the same, one computes at a time."""
         with turn:
             self.refresh()
@@ -307,10 +307,10 @@ class TargetCache:
             for key, (shard, _) in zip(keys, self._locate(np.array(keys, dtype=KEY)), strict=True):
                 if shard >= 0:
                     del waiting[key]
-            bar.update(len(keys) - len(waiting))
-            return self._compute(waiting, bar) if waiting else 0
+            progress.skip(len(keys) - len(waiting))
+            return self._compute(waiting, progress) if waiting else 0
 
-    def _compute(self, waiting: dict[bytes, str], bar: tqdm) -> int:
+    def _compute(self, waiting: dict[bytes, str], progress: Progress) -> int:
         """Takes texts out of `waiting`, computes and writes one shard of them; interrupted, it writes what it has."""
         keys = list(islice(waiting, self.shard_texts))
         parts: list[np.ndarray] = []
@@ -320,7 +320,7 @@ class TargetCache:
                 block = keys[done : done + BLOCK_TEXTS]
                 parts.append(self._embed([waiting[key] for key in block]))
                 done += len(block)
-                bar.update(len(block))
+                progress.update(len(block))
         finally:
             if done:
                 self._write(np.array(keys[:done], dtype=KEY), np.concatenate(parts))

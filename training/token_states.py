@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from ipaclip import IPAClipPronunciationModelWithProjection
+from ipaclip.checkpoint_files import HEAD_FILE, find_file
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -19,8 +20,6 @@ from transformers.utils import ModelOutput
 from .student import spread
 from .targets import Targets
 from .teachers.resampling import resample_tokens
-
-HEAD_FILE = "token_head.safetensors"
 
 
 @dataclass
@@ -72,9 +71,13 @@ class TokenHead(nn.Module):
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> "TokenHead":
-        """Reads `token_head.safetensors` of a finished run, float32. Raises `FileNotFoundError` where there is none."""
-        path = Path(directory) / HEAD_FILE
-        if not path.is_file():
+        """Reads `token_head.safetensors` of a finished run (a directory or Hub name), float32.
+
+        Raises:
+            FileNotFoundError: where there is none.
+        """
+        path = find_file(directory, HEAD_FILE)
+        if path is None:
             raise FileNotFoundError(f"{directory} has no {HEAD_FILE}: it was not trained with objective.token_states")
         with safe_open(path, framework="pt") as file:
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (no mapping)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from ipaclip.checkpoint_files import fits_vocabulary
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer, CLIPModel
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
 
 from .fingerprint import config_values, fingerprint
 from .protocol import TeacherError
@@ -15,7 +16,8 @@ from .reading import TextReader, longest_text
 from .resampling import resample_tokens
 
 # An IPA-CLIP directory holds a CLIP: it teaches as that CLIP does.
-CLIP_TYPES = ("clip", "ipaclip")
+IPACLIP_TYPE = "ipaclip"
+CLIP_TYPES = ("clip", IPACLIP_TYPE)
 # Pooled at the last position, be it padding, and trained without a mask (Zhai et al. 2023, arXiv 2303.15343; the
 # library's model documentation): they must be padded to the full length, and the mask must not be given.
 PADDED_TYPES = ("siglip", "siglip2")
@@ -31,8 +33,9 @@ PADDING_TOLERANCE = 1e-4
 class ClipTeacher:
     """Any transformers model with `get_text_features`, in float32. Rows have length 1."""
 
-    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, name: str, image_processor: Any = None) -> None:
         self.model, self.tokenizer, self.name = model.eval().requires_grad_(False), tokenizer, name
+        self.image_processor, self.has_tower = image_processor, False
         self.padded = model.config.model_type in PADDED_TYPES
         self.reader = TextReader(tokenizer, longest_text(self.text_tower, tokenizer), self.padded)
         self.clip: CLIPModel | None = model if isinstance(model, CLIPModel) else None
@@ -44,7 +47,8 @@ class ClipTeacher:
 
         Raises:
             OSError: if there is none.
-            TeacherError: if weights of the text tower are missing, or texts cannot be told apart.
+            TeacherError: if weights of the text tower are missing, a CLIP has no tokenizer or no image processor,
+                without which the finished model could not be saved, or texts cannot be told apart.
         """
         kind = CLIPModel if model_type in CLIP_TYPES else AutoModel
         model, loaded = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
@@ -53,7 +57,19 @@ class ClipTeacher:
         missing = sorted(key for key in loaded["missing_keys"] if key.startswith("text_"))
         if missing:
             raise TeacherError(f"teacher {name} lacks {len(missing)} weights of its text tower (as {missing[0]})")
-        return cls(model, AutoTokenizer.from_pretrained(name), name)
+        if model_type not in CLIP_TYPES:
+            return cls(model, _loaded(AutoTokenizer, "tokenizer", name), name)
+        images = _loaded(AutoImageProcessor, "image processor", name)
+        tokenizer = _loaded(AutoTokenizer, "tokenizer", name)
+        vocab_size = model.config.text_config.vocab_size
+        if not fits_vocabulary(tokenizer, vocab_size):
+            raise TeacherError(
+                f"teacher {name}: its tokenizer has {len(tokenizer)} tokens, its text tower {vocab_size}: the "
+                "tokenizer is missing, incomplete or another model's. Copy the files of the model's own there"
+            )
+        teacher = cls(model, tokenizer, name, images)
+        teacher.has_tower = model_type == IPACLIP_TYPE
+        return teacher
 
     @property
     def text_tower(self) -> nn.Module:
@@ -129,3 +145,13 @@ class ClipTeacher:
 
     def _probe(self, encoded: list[list[int]], length: int) -> Any:
         return self._features(*(part.to(self.model.device) for part in self.reader.pad(encoded, length)))
+
+
+def _loaded(kind: Any, what: str, name: str) -> Any:
+    try:
+        return kind.from_pretrained(name)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise TeacherError(
+            f"teacher {name} has no {what} that can be loaded: copy the files of the model's own there ({reason})"
+        ) from error

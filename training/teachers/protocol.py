@@ -34,6 +34,12 @@ class Teacher(Protocol):
     clip: CLIPModel | None
     """The CLIP that a finished tower is saved within; None where the tower is saved alone."""
 
+    has_tower: bool
+    """Whether the CLIP has a pronunciation tower of its own, which takes no part."""
+
+    image_processor: Any
+    """That of the CLIP; None where there is no CLIP."""
+
     @property
     def truncated(self) -> int:
         """How many texts so far were longer than the encoder reads, and were cut."""

@@ -227,6 +227,8 @@ class SentenceTeacher:
     """A sentence encoder, in float32. It knows texts alone, so that the finished tower is saved alone."""
 
     clip: CLIPModel | None = None
+    has_tower = False
+    image_processor: Any = None
 
     def __init__(self, model: Any, tokenizer: Any, name: str, modules: SentenceModules) -> None:
         self.model, self.tokenizer, self.name = model.eval().requires_grad_(False), tokenizer, name
