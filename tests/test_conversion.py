@@ -217,7 +217,7 @@ def test_convert_clip(clip_directory: Path, tmp_path: Path, words: list[str]) ->
     result = command(*words, clip_directory, tmp_path / "out", "--preset", "tiny")
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{tmp_path}/out: image and text embeddings differ from {clip_directory} by 0\n"
-    assert IPAClipModel.from_pretrained(tmp_path / "out").config.pronunciation_config.hidden_size == 256
+    assert IPAClipModel.from_pretrained(tmp_path / "out").config.pronunciation_config.hidden_size == 128
 
 
 def test_convert_split_and_merge(tiny_checkpoint: Path, tmp_path: Path) -> None:

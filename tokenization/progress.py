@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def track(
     items: Iterable[Item], name: str, total: int | None = None, *, unit: str = "", shown: bool = True
 ) -> Iterator[Item]:
     """The items, with their progress shown; each is done when the next is asked for."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with Progress(name, total, unit=unit, shown=shown) as progress:
         for item in items:

@@ -43,7 +43,7 @@ def student_shape(preset: str, teacher: Teacher, **given: int | None) -> Shape:
     if preset not in PRESET_NAMES:
         raise StudentError(f"student.preset is {preset!r}: it must be one of {', '.join(PRESET_NAMES)}")
     config: Any = teacher.text_tower.config
-    numbers = dict(PRESETS.get(preset) or {name: getattr(config, name, None) for name in SHAPE})
+    numbers: dict[str, Any] = {name: getattr(config, name, None) for name in SHAPE} | PRESETS.get(preset, {})
     numbers |= {name: number for name, number in given.items() if number is not None}
     for name, number in numbers.items():
         if number is None:
