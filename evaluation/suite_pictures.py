@@ -57,13 +57,24 @@ def run_retrieval(checkpoint: Checkpoint, options: Options) -> SuiteResult:
     if checkpoint.image_embeds is None and pictures is not None:
         result = SuiteResult("retrieval", [], {}, [])
     else:
-        result = _by_name(_retrieval(checkpoint, options))
+        result = _by_name_if_possible(checkpoint, options, needed=pictures is None)
     if pictures is not None and options.pictures is not None:
         report = evaluate_captions(checkpoint.model, checkpoint.processor, pictures, gate=checkpoint.gate_in_use)
         _add_captions(result, report, options.pictures)
         result.notes.append(f"Captions are said in {ProcessorTranscriber(checkpoint.processor, None)}.")
     result.notes.extend(checkpoint.notes_on_gate)
     return result
+
+
+def _by_name_if_possible(checkpoint: Checkpoint, options: Options, *, needed: bool) -> SuiteResult:
+    """Captions are asked for in any language, names in English only: where these fail, those are left."""
+    try:
+        return _by_name(_retrieval(checkpoint, options))
+    except ValueError as error:
+        if needed:
+            raise
+        reason = f"names: {error}"
+        return SuiteResult("retrieval", [], {}, [f"Left out: {reason}"], failure=reason)
 
 
 def _by_name(report: RetrievalReport) -> SuiteResult:

@@ -256,6 +256,19 @@ def test_one_suite_that_fails_does_not_end_the_others(german, judged, tmp_path):
     assert run(german, "--suite", "nonsense").exit_code == 2
 
 
+def test_captions_are_asked_for_where_names_cannot_be_respelled(german, tmp_path):
+    from PIL import Image
+
+    for name, colour in (("Hund", "red"), ("Katze", "blue")):
+        Image.new("RGB", (32, 32), colour).save(tmp_path / f"{name}.png")
+    result = run(german, "--suite", "retrieval", "--pictures", tmp_path, "--json")
+    assert result.exit_code == 1
+    (suite,) = json.loads(result.stdout)["suites"]
+    assert suite["failure"].startswith("names: Names can be respelled in eng-Latn only")
+    assert suite["values"]["pictures found by caption, text tower, spelling: top-5"]["mean"] == 1.0
+    assert any("Captions are said in deu-Latn by epitran" in note for note in suite["notes"])
+
+
 def test_a_table_that_cannot_be_read_is_one_suite_s_failure(checkpoint, tmp_path):
     bare = Checkpoint("bare", checkpoint.model, checkpoint.processor)
     report = run_suites(bare, "all", Options(judgements=tmp_path / "none.csv"))
