@@ -1,7 +1,8 @@
 """Lists of words, IPA strings or pictures → one matrix of embeddings."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os.path import isfile
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,15 @@ def encode(
     model: Any,
     processor: Any,
     *,
-    text: Sequence[str] | None = None,
-    ipa: Sequence[str] | None = None,
-    pronounce: Sequence[str] | None = None,
-    images: Sequence[Any] | None = None,
+    text: str | Sequence[str] | None = None,
+    ipa: str | Sequence[str] | None = None,
+    pronounce: str | Sequence[str] | None = None,
+    images: Any = None,
     language: str | None = None,
     batch_size: int = 64,
     show_progress: bool = False,
 ) -> torch.Tensor:
-    """Embeds a list of inputs of one kind, in batches of alike length.
+    """Embeds inputs of one kind, in batches of alike length. One input alone is a list of one.
 
     Args:
         model: an `IPAClipModel`; for `ipa` and `pronounce` an `IPAClipPronunciationModelWithProjection` serves too.
@@ -52,26 +53,40 @@ def encode(
     kinds = [kind for kind, values in given.items() if values is not None]
     if len(kinds) != 1:
         raise ValueError(f"give exactly one of {', '.join(given)}; got {', '.join(kinds) or 'none'}")
-    if pronounce is not None:
-        ipa = processor.transcribe(list(pronounce), language=language)
-    kind, inputs = ("images", images) if images is not None else ("text", text) if text is not None else ("ipa", ipa)
-    inputs = list(inputs or [])
-    model_was_training = model.training
-    model.eval()
-    order = range(len(inputs)) if kind == "images" else sorted(range(len(inputs)), key=lambda row: len(inputs[row]))
-    batches = [list(order)[start : start + batch_size] for start in range(0, len(inputs), batch_size)]
+    (kind,), inputs = kinds, _as_list(given[kinds[0]])
+    if kind == "pronounce":
+        kind, inputs = "ipa", processor.transcribe(inputs, language=language)
+    order = (
+        list(range(len(inputs))) if kind == "images" else sorted(range(len(inputs)), key=lambda row: len(inputs[row]))
+    )
+    batches = [order[start : start + batch_size] for start in range(0, len(inputs), batch_size)]
     parts = []
-    with tqdm(total=len(inputs), desc=f"encoding {kind}", disable=not show_progress) as progress:
+    with tqdm(total=len(inputs), desc=f"encoding {kind}", disable=not show_progress) as progress, _evaluating(model):
         for batch in batches:
             parts.append(_embed(model, processor, kind, [inputs[row] for row in batch]))
             progress.update(len(batch))
-    model.train(model_was_training)
     if not parts:
         return torch.empty(0, model.config.projection_dim)
     embeddings = torch.cat(parts)
     result = torch.empty_like(embeddings)
-    result[torch.tensor([row for batch in batches for row in batch])] = embeddings
+    result[torch.tensor(order)] = embeddings
     return result
+
+
+def _as_list(given: Any) -> list[Any]:
+    from PIL.Image import Image
+
+    return [given] if isinstance(given, (str, Path, Image)) else list(given)
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def _warn_of_long_texts(tokenizer: Any, texts: list[str]) -> None:

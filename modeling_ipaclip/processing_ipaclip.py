@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.feature_extraction_utils import BatchFeature
-from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, TextKwargs, Unpack
 from transformers.utils import logging
 
 from .checkpoint_path import require_whole_json
@@ -18,6 +18,18 @@ logger = logging.get_logger(__name__)
 PRONUNCIATION_TOKENIZER = "pronunciation_tokenizer"
 # One token each in any IPA tokenizer, and in no tokenizer of spelled text.
 IPA_PROBE = ("ʃ", "ŋ", "ə")
+# What `from_pretrained` passes on to fetch files; all else is for CLIP's tokenizer and image processor.
+_FETCHING = frozenset(
+    {"cache_dir", "code_revision", "force_download", "local_files_only", "revision", "subfolder", "token"}
+    | {"trust_remote_code"}
+)
+_OWN_ARGUMENTS = frozenset({"language", "transcriber", "transcribers"})
+
+
+class IPAClipProcessorKwargs(ProcessingKwargs, total=False):
+    """CLIP's keyword arguments, and those for pronunciations alone."""
+
+    pronunciation_kwargs: TextKwargs
 
 
 @cache
@@ -47,6 +59,10 @@ def _get_transcriber(language: str, backend: str | None, version: str | None) ->
     )
 
 
+class NoIPATokenizerError(ValueError):
+    """What should be the pronunciation tokenizer splits IPA as no tokenizer of IPA does."""
+
+
 class IPAClipProcessor(ProcessorMixin):
     r"""
     CLIP's processor, and a second tokenizer for pronunciations.
@@ -58,7 +74,7 @@ class IPAClipProcessor(ProcessorMixin):
         language (`str`): What `pronounce` takes words to be in, unless told otherwise, as epitran names it.
         transcriber (`str`, *optional*): The backend that transcribed the training words, such as "espeak". Words of
             every language that `transcribers` does not name are transcribed by this backend only. `None` takes the
-            first that `ipaclip.tokenization.languages` lists for a language, and records it in `transcribers`.
+            first that `ipaclip.tokenization.languages` lists for a language.
         transcribers (`dict[str, dict[str, str]]`, *optional*): What transcribed the training words of each language:
             its `"backend"`, and if known its `"version"`, as in `{"deu-Latn": {"backend": "epitran", "version":
             "epitran 1.35.3"}}`. Another backend is an error, another version a warning, once. A `"fallback"` says the
@@ -92,7 +108,7 @@ class IPAClipProcessor(ProcessorMixin):
             pronunciation_tokenizer("".join(IPA_PROBE), add_special_tokens=False)["input_ids"]
         )
         if tuple(tokens) != IPA_PROBE:
-            raise ValueError(
+            raise NoIPATokenizerError(
                 f"The pronunciation tokenizer is no IPA tokenizer: it splits {''.join(IPA_PROBE)!r} into {tokens}."
             )
         self.language = language
@@ -103,7 +119,8 @@ class IPAClipProcessor(ProcessorMixin):
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Any:
         r"""
         As [`~transformers.ProcessorMixin.from_pretrained`], but never with CLIP's tokenizer in the place of a missing
-        pronunciation tokenizer.
+        pronunciation tokenizer, which stays as it was saved: what changes tokenizers (`pad_token`, `padding`, …) is for
+        CLIP's.
 
         Raises:
             `OSError`: if the folder of the pronunciation tokenizer is missing, or holds another tokenizer; if a JSON
@@ -117,11 +134,17 @@ class IPAClipProcessor(ProcessorMixin):
         if os.path.isdir(directory):
             require_whole_json(directory)
         try:
-            return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
-        except ValueError as error:
-            if "no IPA tokenizer" not in str(error):
-                raise
+            processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        except NoIPATokenizerError as error:
             raise OSError(f"There is no IPA tokenizer in the {where}: {advice}.") from error
+        if kwargs.keys() - _FETCHING - _OWN_ARGUMENTS:
+            fetching = {name: value for name, value in kwargs.items() if name in _FETCHING}
+            fetching["subfolder"] = os.path.join(kwargs.get("subfolder", ""), PRONUNCIATION_TOKENIZER)
+            tokenizer_class = type(processor.pronunciation_tokenizer)
+            processor.pronunciation_tokenizer = tokenizer_class.from_pretrained(
+                pretrained_model_name_or_path, **fetching
+            )
+        return processor
 
     def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
@@ -137,7 +160,7 @@ class IPAClipProcessor(ProcessorMixin):
         ipa: str | Sequence[str] | None = None,
         pronounce: str | Sequence[str] | None = None,
         language: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[IPAClipProcessorKwargs],
     ) -> BatchFeature:
         r"""
         Prepare any of pictures, texts and pronunciations for the model.
@@ -148,9 +171,11 @@ class IPAClipProcessor(ProcessorMixin):
             ipa (`str` or `list[str]`, *optional*): Pronunciations in IPA.
             pronounce (`str` or `list[str]`, *optional*): Spelled words or sentences, to be transcribed.
             language (`str`, *optional*): The language of `pronounce`, else the processor's.
-            kwargs: As for [`~transformers.CLIPProcessor`]. With `return_tensors`, texts and pronunciations are padded
-                unless `padding` says otherwise. Pronunciations that are too long are truncated, with a warning, unless
-                `truncation` says otherwise.
+            kwargs: As for [`~transformers.CLIPProcessor`]. `text_kwargs` are for texts alone, `pronunciation_kwargs`
+                for pronunciations alone, other arguments of tokenizers for both; but where there are texts,
+                `max_length` is for them alone. With `return_tensors`, texts and pronunciations are padded unless
+                `padding`, here or among the tokenizer's own settings, says otherwise. Pronunciations that are too long
+                are truncated, with a warning, unless `truncation` says otherwise.
 
         Returns:
             [`~transformers.BatchFeature`]: `pixel_values`; `input_ids` and `attention_mask`;
@@ -163,21 +188,32 @@ class IPAClipProcessor(ProcessorMixin):
         """
         if ipa is not None and pronounce is not None:
             raise ValueError("`ipa` and `pronounce` are two ways to pass the same thing: pass one of them.")
-        has_tensors = kwargs.get("return_tensors") is not None
-        if has_tensors and "padding" not in kwargs and "padding" not in kwargs.get("text_kwargs", {}):
-            kwargs["padding"] = True
-
+        own = kwargs.pop("pronunciation_kwargs", {})
         features = BatchFeature()
         if images is not None or text is not None or (ipa is None and pronounce is None):
-            features = super().__call__(images=images, text=text, **kwargs)
+            features = super().__call__(images=images, text=text, **self._padded(kwargs, self.tokenizer))
         if pronounce is not None:
             ipa = self._transcribe_input(pronounce, language)
         if ipa is not None:
             name = "ipa" if pronounce is None else "the transcription of pronounce"
-            text_kwargs = self._merge_kwargs(ProcessingKwargs, **kwargs)["text_kwargs"]
-            for key, value in self._encode_pronunciations(ipa, name, text_kwargs).items():
+            shared = {key: value for key, value in kwargs.items() if key != "max_length" or text is None}
+            shared = self._padded({**shared, "text_kwargs": own}, self.pronunciation_tokenizer)
+            merged = self._merge_kwargs(ProcessingKwargs, self._settings(self.pronunciation_tokenizer), **shared)
+            for key, value in self._encode_pronunciations(ipa, name, merged["text_kwargs"]).items():
                 features[f"pronunciation_{key}"] = value
         return features
+
+    @staticmethod
+    def _settings(tokenizer: Any) -> dict[str, Any]:
+        """What a tokenizer was told when it was made that a call may override."""
+        names = ("padding", "truncation", "max_length")
+        return {name: tokenizer.init_kwargs[name] for name in names if tokenizer.init_kwargs.get(name) is not None}
+
+    def _padded(self, kwargs: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
+        """Tensors are rectangular: so with them rows are padded, unless something says how."""
+        given = (*kwargs, *kwargs.get("text_kwargs", {}), *self._settings(tokenizer))
+        tensors = kwargs.get("return_tensors") or kwargs.get("text_kwargs", {}).get("return_tensors")
+        return kwargs if tensors is None or "padding" in given else {**kwargs, "padding": True}
 
     def transcribe(self, texts: Sequence[str], language: str | None = None) -> list[str]:
         """
@@ -188,20 +224,33 @@ class IPAClipProcessor(ProcessorMixin):
             language (`str`, *optional*): Their language, as epitran names it; else the processor's.
 
         Raises:
+            `ValueError`: if a text cannot be pronounced (`ipaclip.tokenization.TranscriptionError`).
             `ImportError`: if there is no transcriber.
             `RuntimeError`: if another transcriber than the recorded one would answer.
         """
+        return list(self._transcriber(language).transcribe(list(texts)))
+
+    def transcribe_each(self, texts: Sequence[str], language: str | None = None) -> list[str | ValueError]:
+        """
+        As `transcribe`, but a text that cannot be pronounced gets its error in the list, and the others their IPA.
+        """
+        return list(self._transcriber(language).transcribe_each(list(texts)))
+
+    def transcriber_record(self, language: str | None = None) -> dict[str, str]:
+        """
+        What transcribes the words of a language, as `transcribers` holds it: `"backend"`, `"version"` and, where the
+        words that it refuses go to another one, `"fallback"`.
+        """
+        transcriber = self._transcriber(language)
+        record = {"backend": transcriber.backend, "version": transcriber.version}
+        fallback = getattr(transcriber, "fallback", None)
+        return record if fallback is None else {**record, "fallback": fallback}
+
+    def _transcriber(self, language: str | None) -> Any:
         language = language or self.language
         recorded = (self.transcribers or {}).get(language, {})
         backend = "+".join(filter(None, (self.backend_of(language), recorded.get("fallback")))) or None
-        transcriber = _get_transcriber(language, backend, recorded.get("version"))
-        ipa = list(transcriber.transcribe(list(texts)))
-        if self.backend_of(language) is None:
-            chosen = {"backend": transcriber.backend, "version": transcriber.version}
-            if getattr(transcriber, "fallback", None) is not None:
-                chosen["fallback"] = transcriber.fallback
-            self.transcribers = {**(self.transcribers or {}), language: chosen}
-        return ipa
+        return _get_transcriber(language, backend, recorded.get("version"))
 
     def backend_of(self, language: str | None = None) -> str | None:
         """

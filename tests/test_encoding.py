@@ -59,6 +59,29 @@ def test_the_model_stays_in_the_mode_it_was_in(parts):
     model.eval()
 
 
+def test_one_input_is_a_list_of_one(parts, tmp_path):
+    from PIL import Image
+
+    model, processor = parts
+    picture = Image.fromarray(np.full((32, 32, 3), 90, dtype=np.uint8))
+    picture.save(tmp_path / "grey.png")
+    for kind, one in (("text", "butterfly"), ("ipa", "bʌtɚflaɪ"), ("images", picture)):
+        alone = encode(model, processor, **{kind: one})
+        assert alone.shape == (1, 16)
+        torch.testing.assert_close(alone, encode(model, processor, **{kind: [one]}))
+    from_path = encode(model, processor, images=str(tmp_path / "grey.png"))
+    torch.testing.assert_close(from_path, encode(model, processor, images=[picture]))
+
+
+def test_after_an_error_the_model_is_in_the_mode_it_was_in(parts):
+    model, processor = parts
+    model.train()
+    with pytest.raises((ValueError, TypeError)):
+        encode(model, processor, ipa=["kæt", " "])
+    assert model.training
+    model.eval()
+
+
 def test_nothing_gives_no_rows_and_two_kinds_are_an_error(parts):
     model, processor = parts
     assert encode(model, processor, ipa=[]).shape == (0, 16)

@@ -144,16 +144,43 @@ def test_one_string_is_a_batch_of_one_with_tensors_and_flat_without() -> None:
     assert isinstance(processor(ipa=["bat"], return_tensors="np")["pronunciation_input_ids"], np.ndarray)
 
 
-def test_padding_and_length_apply_to_both_tokenizers() -> None:
-    processor = make_processor()
-    features = processor(
-        text=["cat"], ipa=["bat"], padding="max_length", max_length=9, truncation=True, return_tensors="pt"
-    )
-    assert features["input_ids"].shape == features["pronunciation_input_ids"].shape == (1, 9)
-    features = processor(ipa=["bat", "a"], text_kwargs={"padding": "max_length"}, return_tensors="pt")
+def test_what_is_for_texts_what_for_pronunciations_and_what_for_both() -> None:
+    processor = make_processor()  # its tokenizers take 77 and 12 tokens
+    long = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+    features = processor(text=["cat"], ipa=["bat"], max_length=9, **long)
+    assert features["input_ids"].shape == (1, 9)
+    assert features["pronunciation_input_ids"].shape == (1, 12)  # a length for texts cuts no pronunciation
+    features = processor(text=["cat"], ipa=["bat"], pronunciation_kwargs={"max_length": 7}, max_length=9, **long)
+    assert (features["input_ids"].shape, features["pronunciation_input_ids"].shape) == ((1, 9), (1, 7))
+    assert processor(ipa=["bat"], max_length=9, **long)["pronunciation_input_ids"].shape == (1, 9)
+    features = processor(ipa=["bat", "a"], pronunciation_kwargs={"padding": "max_length"}, return_tensors="pt")
     assert features["pronunciation_input_ids"].shape == (2, 12)
+    features = processor(
+        text=["a"], ipa=["bat"], text_kwargs={"padding": "max_length", "max_length": 8}, return_tensors="pt"
+    )
+    assert (features["input_ids"].shape, features["pronunciation_input_ids"].shape) == ((1, 8), (1, 5))
     lengths = [len(ids) for ids in processor(ipa=["bat", "a"])["pronunciation_input_ids"]]
     assert lengths == [5, 3]  # no padding without tensors
+
+
+def test_the_tokenizers_own_padding_stays(tmp_path: Path) -> None:
+    make_processor().save_pretrained(tmp_path)
+    settings = {"padding": "max_length", "max_length": 20}
+    ours = IPAClipProcessor.from_pretrained(tmp_path, **settings)
+    clips = CLIPProcessor.from_pretrained(tmp_path, **settings)
+    text = {"text": "a dog", "return_tensors": "pt"}
+    assert ours(**text)["input_ids"].tolist() == clips(**text)["input_ids"].tolist()
+    assert ours(**text)["input_ids"].shape == (1, 20)
+    assert ours(ipa=["bat"], return_tensors="pt")["pronunciation_input_ids"].shape == (1, 5)
+
+
+def test_a_new_pad_token_is_the_text_tokenizers_alone(tmp_path: Path) -> None:
+    saved = make_processor()
+    saved.save_pretrained(tmp_path)
+    loaded = IPAClipProcessor.from_pretrained(tmp_path, pad_token="[PADDING]")
+    assert loaded.tokenizer.pad_token == "[PADDING]"
+    assert loaded.pronunciation_tokenizer.pad_token == saved.pronunciation_tokenizer.pad_token
+    assert loaded.pronunciation_tokenizer.get_vocab() == saved.pronunciation_tokenizer.get_vocab()
 
 
 def test_a_misspelled_argument_is_reported(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,20 +269,25 @@ def test_another_transcriber_than_the_recorded_one_is_an_error(entry_point: Fake
         make_processor(transcriber="espeak")(pronounce=["bat"])
 
 
-def test_what_is_chosen_is_recorded_and_saved(entry_point: FakeEntryPoint, tmp_path: Path) -> None:
+def test_what_is_chosen_changes_no_processor_and_is_told(entry_point: FakeEntryPoint) -> None:
     processor = make_processor()
-    assert processor.backend_of() is None
+    before = processor.to_dict()
     processor(pronounce=["bat"])
+    assert processor.to_dict() == before
+    assert processor.backend_of() is None
+    assert processor.transcriber_record() == {"backend": "espeak", "version": "1"}
     entry_point.best, entry_point.version = "epitran", "2"
-    processor(pronounce=["bat"], language="deu-Latn")
-    processor.save_pretrained(tmp_path)
+    assert processor.transcriber_record("deu-Latn") == {"backend": "epitran", "version": "2"}
+
+
+def test_a_record_is_saved_and_kept_to(entry_point: FakeEntryPoint, tmp_path: Path) -> None:
+    recorded = {"eng-Latn": {"backend": "espeak", "version": "1"}, "deu-Latn": {"backend": "epitran", "version": "2"}}
+    make_processor(transcribers=recorded).save_pretrained(tmp_path)
     loaded = IPAClipProcessor.from_pretrained(tmp_path)
-    assert loaded.transcribers == {
-        "eng-Latn": {"backend": "espeak", "version": "1"},
-        "deu-Latn": {"backend": "epitran", "version": "2"},
-    }
+    assert loaded.transcribers == recorded
     assert (loaded.backend_of(), loaded.backend_of("deu-Latn")) == ("espeak", "epitran")
     assert loaded.backend_of("fra-Latn") is None
+    entry_point.best = "epitran"
     with pytest.raises(RuntimeError, match=r"'espeak' transcribes them, but for 'eng-Latn' .* only 'epitran' here"):
         loaded(pronounce=["bat"])
 

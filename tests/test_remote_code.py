@@ -10,6 +10,7 @@ from ipaclip import (
     IPAClipProcessor,
     IPAClipPronunciationModel,
     IPAClipPronunciationModelWithProjection,
+    embedded_checkpoint,
 )
 from ipaclip.conversion_scripts import split
 from PIL import Image
@@ -132,6 +133,17 @@ print(json.dumps(extract("kæt")[0]))
     inputs = IPAClipProcessor.from_pretrained(tiny_checkpoint)(ipa=["kæt"], return_tensors="pt")
     with torch.no_grad():
         assert_same(printed, tower(inputs["pronunciation_input_ids"]).last_hidden_state[0])
+
+
+def test_the_shipped_checkpoint_is_no_plain_tokenizer(python: Path, tmp_path: Path) -> None:
+    code = f"""
+from transformers import AutoProcessor
+try:
+    print(type(AutoProcessor.from_pretrained({embedded_checkpoint()!r})).__name__)
+except ValueError as error:
+    print("trust_remote_code" in str(error))
+"""
+    assert output(python, code, tmp_path) == "True"  # before: a CLIPTokenizer, without a word
 
 
 def test_spelled_words_need_the_package_and_say_so(python: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
