@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -192,3 +193,91 @@ def test_threads_do_not_change_each_others_numbers() -> None:
             answers == right[language]
             for language, answers in zip(languages, pool.map(lambda name: said(name, *texts), languages), strict=True)
         )
+
+
+# Signs that the voices have no rule for, before any of our rules respells them.
+@pytest.mark.parametrize(
+    ("language", "word", "sign"),
+    [
+        ("heb-Hebr", "שָׁלוֹם", "ָ"),
+        ("heb-Hebr", "פִּיל", "ִ"),
+        ("heb-Hebr", "כַּבַּאי", "ַ"),
+        ("eng-Latn", "donʼt", "ʼ"),
+        ("eng-Latn", "weʼll", "ʼ"),
+        ("eng-Latn", "OʼClock", "ʼ"),
+        ("fra-Latn", "cʼest", "ʼ"),
+        ("fra-Latn", "lʼeau", "ʼ"),
+        ("ita-Latn", "lʼalbero", "ʼ"),
+        ("bel-Cyrl", "сямʼя", "ʼ"),
+        ("bel-Cyrl", "абʼява", "ʼ"),
+        ("tur-Latn", "İstanbulʼda", "ʼ"),
+        ("grn-Latn", "avañeʼẽ", "ʼ"),
+        ("spa-Latn", "kwakʼwala", "ʼ"),
+        ("jpn-Hira", "とおー", "ー"),
+        ("jpn-Kana", "スウェーデン", "ェ"),
+        ("guj-Gujr", "ફ઼ોન", "઼"),
+        ("asm-Beng", "হয়", "়"),
+        ("asm-Beng", "অসমীয়া", "়"),
+        ("asm-Beng", "আফ্রিকা", "র"),
+        ("mar-Deva", "बाज़ार", "़"),
+        ("mar-Deva", "ज़मीन", "ज़"),
+        ("mar-Deva", "ज़रा", "ज़"),
+        ("mar-Deva", "ॲप", "ॲ"),
+        ("hin-Deva", "ॲम", "ॲ"),
+        ("mri-Latn", "dirham", "d"),
+        ("urd-Arab", "ماکونده", "ه"),
+        ("tel-Telu", "వెలఁది", "ఁ"),
+        ("dan-Latn", "maɹnipuri", "ɹ"),
+        ("fra-Latn", "coɮmmun", "ɮ"),
+        ("srp-Cyrl", "оръомо", "ъ"),
+        ("bul-Cyrl", "наївахо", "ї"),
+        ("pan-Guru", "ੈਂਡ", "ੈ"),
+    ],
+)
+def test_no_sign_is_said_by_its_name(language: str, word: str, sign: str) -> None:
+    from ipaclip.tokenization.espeak import EspeakEngine
+    from ipaclip.tokenization.refusal import Refusal
+
+    (answer,) = EspeakEngine(language).pronounce([unicodedata.normalize("NFC", word)])
+    assert isinstance(answer, Refusal)
+    assert answer.reason.startswith("espeak-ng does not know")
+    assert unicodedata.normalize("NFC", sign) in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("fra-Latn", ["Cook", "Danemark"]),  # whole words in another voice
+        ("grn-Latn", ["América", "México"]),
+        ("vie-Latn", ["Micronesia", "Sahara", "McDonald"]),
+        ("eng-Latn", ["don't", "o'clock", "BBC", "naïve", "fjörd", "McDonald"]),
+        ("deu-Latn", ["Straße", "USA", "Złoty"]),
+        ("yue-Hant", ["世界", "大洋洲", "中美"]),
+        ("hin-Deva", ["फ़ोन", "ज़मीन", "बाज़ार"]),
+        ("ell-Grek", ["ΔΕΗ", "θάλασσα"]),
+        ("ara-Arab", ["كِتَاب", "محمد"]),
+        ("uzb-Latn", ["oʻzbek"]),
+    ],
+)
+def test_what_a_voice_reads_is_said(language: str, words: list[str]) -> None:
+    from ipaclip.tokenization.espeak import EspeakEngine
+
+    assert all(isinstance(answer, str) for answer in EspeakEngine(language).pronounce(words))
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "plain"),
+    [
+        ("dan-Latn", "ta'et", "taet"),
+        ("cat-Latn", "Qur'an", "Quran"),
+        ("cat-Latn", "N'Djamena", "NDjamena"),
+        ("kir-Cyrl", "д'ивуар", "дивуар"),
+    ],
+)
+def test_an_apostrophe_that_the_voice_would_name_is_left_out(language: str, word: str, plain: str) -> None:
+    assert said(language, word) == said(language, plain)
+
+
+def test_catalan_keeps_the_apostrophes_that_it_reads() -> None:
+    assert said("cat-Latn", "l'home", "dona'm", "agafa'l") != said("cat-Latn", "lhome", "donam", "agafal")
+    assert said("cat-Latn", "dona'm") == ["dˈɔnəm"]

@@ -55,6 +55,14 @@ _ESPEAK: tuple[Rule, ...] = (
         Rule(str(value), str(value), chr(0x966 + value), "the voice counts in English by these", "npi")
         for value in range(10)
     ),
+    Rule("'", "'", "", "the voice says the apostrophe's name", "dan kir"),
+    Rule(
+        "'",
+        r"(?i)(?<!\b[ldmnst])'(?!(?:[mtsln]|[nl]s|hi|ho)\b)|(?<=\b[ldmnst])'(?![aeiouhyàèéíòóúïü])",
+        "",
+        "the voice says the accent's name in foreign words",
+        "cat",
+    ),
     Rule("ŉ", "ŉ", "'n", "the article, as the voice knows it", "afr"),
     Rule("\u09bc", "\u09af\u09bc", "\u09df", "the voice knows one sign, which NFC takes apart", "asm"),
     Rule("\u09bc", "\u09af\u09bc(?=[\u09be-\u09cc])", "\u09df", "so; its vowel sign would be lost", "ben"),

@@ -9,6 +9,7 @@ from os.path import commonprefix
 from typing import Any
 
 from .espeak_limits import is_cut, too_long
+from .espeak_names import named_signs
 from .espeak_voices import TONES, VOICES
 from .jyutping import jyutping_to_ipa
 from .refusal import Refusal
@@ -50,6 +51,8 @@ _NOT_IPA_OF_VOICE: dict[str, dict[str, str | None]] = {
 _NOBODYS_LETTERS = "\u1d0f\u2163\u2d00"  # of numbers that begin with 1 and 2, and in the alphabet of no voice
 _TELLING = 3  # signs at least that such a name begins with
 _SILENT = "ьъʻʼ"
+_DOTS = frozenset("\u093c\u09bc\u0a3c\u0abc\u0b3c")  # below a letter, in the scripts of India: another consonant
+_LETTERS = re.compile(f".[{''.join(_DOTS)}]?", re.DOTALL)
 
 
 @cache
@@ -174,15 +177,20 @@ class EspeakEngine:
         return self._library.say(self._voice, [word])[0]
 
     def _checked(self, word: str, spoken: str) -> str | Refusal:
-        """espeak-ng drops a letter that it does not know, or spells the word out, and that letter by its number."""
+        """espeak-ng drops a sign that it does not know, or spells the word out, and that sign by its name or number."""
         if is_cut(word, spoken, self._say):
             return Refusal(f"it is too long for espeak-ng, which would leave out its end: {len(word)} letters")
-        lost = [] if word.isascii() else [letter for letter in dict.fromkeys(word) if self._loses(letter, word, spoken)]
-        if lost:
-            return Refusal(f"espeak-ng does not know {', '.join(map(repr, lost))}")
+        unknown = named_signs(word, spoken, self._say)
+        if not word.isascii() and not unknown:
+            unknown = [sign for sign in dict.fromkeys(_LETTERS.findall(word)) if self._loses(sign, word, spoken)]
+        if unknown:
+            shown = (f"◌{sign}" if unicodedata.combining(sign[0]) else sign for sign in unknown)
+            return Refusal(f"espeak-ng does not know {', '.join(map(repr, shown))}")
         return to_ipa(spoken, self._voice) or Refusal("espeak-ng says nothing for it")
 
     def _loses(self, letter: str, word: str, spoken: str) -> bool:
+        if letter[-1] in _DOTS:
+            return self._is_the_same_without(letter, word, spoken)
         if letter.isascii() or not letter.isalnum() or len(self._by_number) < _TELLING:
             return False
         if letter not in self._nameless:
@@ -192,7 +200,13 @@ class EspeakEngine:
         if not self._nameless[letter] or self._by_number in spoken:
             return self._nameless[letter]
         may_be_silent = letter in _SILENT or unicodedata.decomposition(letter)
-        return not may_be_silent and self._say(word.replace(letter, "")) == spoken
+        return not may_be_silent and self._is_the_same_without(letter, word, spoken)
+
+    def _is_the_same_without(self, letter: str, word: str, spoken: str) -> bool:
+        rest = word.replace(letter, "")
+        if len(rest) == 1:  # alone, it would be said by its name
+            return self._say(word + rest) == self._say(rest * 2)
+        return self._say(rest) == spoken
 
 
 def _use_bundled_library(wrapper: Any) -> None:

@@ -22,9 +22,9 @@ _NEVER_TOO_LONG = LONGEST_BYTES // 4  # letters, whatever they are
 # What was cut had 90 signs of IPA at least, stress marks among them, or 27 prefixes.
 _MAYBE_CUT_SIGNS, _MAYBE_CUT_LETTERS = 75, 40
 _LONGEST_NUMBER = 32  # digits; a longer one shares the 200 phonemes among all its digits
-# What is said once more: a group of digits, one of many, or letters. A word with them is still shorter than those that
+# What is said once more: a group of digits, a digit, or letters. A word with them is still shorter than those that
 # end the process.
-_ENDS = tuple(map(re.compile, (r"[.,]\d{3}$", r"(?<=\d{3})\d$", r".{1,10}$")))
+_ENDS = tuple(map(re.compile, (r"[.,]\d{3}$", r"\d$", r".{1,10}$")))
 _NO_SOUND = re.compile(rf"\([a-z-]+\)|[ ˈˌː_]|{TIE}.")
 
 
