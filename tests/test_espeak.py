@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ipaclip.tokenization import TranscriptionError, get_transcriber, transcribe_file
+from ipaclip.tokenization.espeak_voices import VOICES
 
 pytest.importorskip("phonemizer")
 pytest.importorskip("espeakng_loader")
@@ -125,6 +126,13 @@ def test_long_numbers_are_said_whole() -> None:
     whole, last = said("eng-Latn", "1,234,567,890", "890")
     assert whole.endswith(last)
     assert bare(said("eng-Latn", "9" * 40)[0]) == bare(said("eng-Latn", "9")[0]) * 40
+
+
+@pytest.mark.parametrize("language", sorted(VOICES))
+def test_no_common_number_is_too_long(language: str) -> None:
+    """The longest that are written in figures, in the groups of several customs."""
+    numbers = ["1234567.5", "1234567,5", "999.888.777,66", "777,777,777.77", "82226,61", "12345678901.25", "9" * 32]
+    assert not [answer for answer in said(language, *numbers) if "too long" in answer]
 
 
 # Million, thousand, and other numbers of which espeak-ng 1.52 says another after the first.

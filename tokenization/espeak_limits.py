@@ -19,12 +19,12 @@ LONGEST_BYTES = 130
 """Bytes of UTF-8 of the longest word that espeak-ng is asked for."""
 
 _NEVER_TOO_LONG = LONGEST_BYTES // 4  # letters, whatever they are
-# What was cut had 90 signs of IPA at least, stress marks among them, or 27 prefixes.
+# What was cut had 90 signs of IPA at least, stress marks among them, or 27 prefixes; numbers had 33 digits, or 8 parted
+# by points, or 14 behind one.
 _MAYBE_CUT_SIGNS, _MAYBE_CUT_LETTERS = 75, 40
-_LONGEST_NUMBER = 32  # digits; a longer one shares the 200 phonemes among all its digits
-# What is said once more: a group of digits, a digit, or letters. A word with them is still shorter than those that
-# end the process.
-_ENDS = tuple(map(re.compile, (r"[.,]\d{3}$", r"\d$", r".{1,10}$")))
+_LONGEST_NUMBER, _LONGEST_NUMBER_WITH_POINT, _MANY_POINTS = 32, 12, 3
+_END, _END_OF_NUMBER = re.compile(".{1,10}$"), re.compile(r"[.,]\d{1,3}$|\d{1,3}$")
+_A_DIGIT = 5  # sounds of a short one, which may find room where a long one found none
 _NO_SOUND = re.compile(rf"\([a-z-]+\)|[ ˈˌː_]|{TIE}.")
 
 
@@ -42,14 +42,26 @@ def too_long(word: str) -> Refusal | None:
 def is_cut(word: str, spoken: str, say: Callable[[str], str]) -> bool:
     """Whether the answer is full, so that the end of the word may be missing.
 
-    Sounds that find no room are left out, so a full answer hardly grows when the end of the word is said once more.
+    Sounds that find no room are left out, so a full answer hardly grows when the end of the word is said once more. Of
+    a number, the end may be said in another way in longer company, so any growth will do.
     """
     if len(spoken) < _MAYBE_CUT_SIGNS and len(word) < _MAYBE_CUT_LETTERS:
         return False
-    if word.isdecimal() and len(word) <= _LONGEST_NUMBER:
+    number = _END_OF_NUMBER.search(word)
+    if number and not _may_be_cut_number(word, say):
         return False
-    end = next(end[0] for pattern in _ENDS if (end := pattern.search(word)))
-    return _sounds(say(word + end)) - _sounds(spoken) < _sounds(say(end)) * 2 / 3
+    end = (number or _END.search(word))[0]  # type: ignore[index]
+    grown, alone = _sounds(say(word + end)) - _sounds(spoken), _sounds(say(end.lstrip(".,")))
+    return grown <= min(_A_DIGIT, alone / 3) if number else grown < alone * 2 / 3
+
+
+def _may_be_cut_number(word: str, say: Callable[[str], str]) -> bool:
+    for sign in ".,":
+        if sign in word and say(f"1{sign}000") == say("1000"):  # its groups are said each in a word
+            word = word.replace(sign, "")
+    points = word.count(".") + word.count(",")
+    longest = _LONGEST_NUMBER_WITH_POINT if points else _LONGEST_NUMBER
+    return points >= _MANY_POINTS or sum(map(str.isdigit, word)) > longest or len(word) >= _MAYBE_CUT_LETTERS
 
 
 def _sounds(spoken: str) -> int:
