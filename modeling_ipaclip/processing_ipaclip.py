@@ -26,7 +26,7 @@ _FETCHING = frozenset(
 _OWN_ARGUMENTS = frozenset({"language", "transcriber", "transcribers"})
 
 
-class IPAClipProcessorKwargs(ProcessingKwargs, total=False):
+class IPAClipProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-arg]
     """CLIP's keyword arguments, and those for pronunciations alone."""
 
     pronunciation_kwargs: TextKwargs
