@@ -18,7 +18,7 @@ from distillation_study import VARIANTS, Study, finished, spread
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.cli.phonetic import fit_phonetic
 from ipaclip.evaluation import Checkpoint, Options, read_judgements, run_suites
-from ipaclip.evaluation.pwesuite import evaluate_pwesuite
+from ipaclip.evaluation.pwesuite.tasks import evaluate_pwesuite
 from ipaclip.evaluation.sound_alone import encode_sound
 from ipaclip.search import PictureSearch
 from report import machine, markdown_table, versions

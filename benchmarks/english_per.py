@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ipaclip.tokenization import MissingBackendError, get_transcriber, is_segment, phoneme_sequence_distance, to_ipa
-from ipaclip.tokenization.lexicon import by_lex_lookup, by_t2p, cmu_dictionary
-from ipaclip.tokenization.phonetics import split_segments
+from ipaclip.tokenization.phonemes.distance import split_segments
+from ipaclip.tokenization.transcription.dictionary import by_lex_lookup, by_t2p, cmu_dictionary
 from report import machine, markdown_table, versions
 
 WORDS = 5000

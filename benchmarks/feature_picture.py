@@ -74,7 +74,7 @@ Position = tuple[float, float]
 
 def consonant_positions() -> dict[str, Position]:
     """Segment → its column and row in the chart, two columns a place: voiceless, voiced."""
-    from ipaclip.tokenization.ipa_chart import CONSONANTS, PLACES
+    from ipaclip.tokenization.phonemes.ipa_chart import CONSONANTS, PLACES
 
     columns = {place: 2.0 * index for index, place in enumerate(PLACES)}
     columns |= {places: 2.0 * len(PLACES) + 0.6 + 2 * index for index, places in enumerate(TWO_PLACES)}
@@ -91,7 +91,7 @@ def consonant_positions() -> dict[str, Position]:
 
 def vowel_positions() -> dict[str, Position]:
     """Vowel → its place in the trapezium: x from 0 (front) to 1 (back), y from 0 (close) to 1 (open)."""
-    from ipaclip.tokenization.ipa_chart import VOWELS
+    from ipaclip.tokenization.phonemes.ipa_chart import VOWELS
 
     found = {}
     for height, row in VOWELS.items():
@@ -164,7 +164,7 @@ def draw_consonants(
     axes.set(xlim=(0, width), ylim=(len(ROWS), 0))
     axes.axis("off")
     if names:
-        from ipaclip.tokenization.ipa_chart import PLACES
+        from ipaclip.tokenization.phonemes.ipa_chart import PLACES
 
         for index, place in enumerate((*PLACES, *TWO_PLACES)):
             x = 2 * index + 1 + (0.6 if index >= len(PLACES) else 0)

@@ -18,8 +18,9 @@ import torch
 from ipaclip import embedded_checkpoint
 from ipaclip.encoding import encode
 from ipaclip.evaluation import RealWords, build_queries, ranks
-from ipaclip.evaluation.fusion import Gate, PairedQueries, fit_gate, fuse, pair_queries, query_signs
+from ipaclip.evaluation.retrieval.paired_queries import PairedQueries, pair_queries
 from ipaclip.search import PictureSearch
+from ipaclip.search.fusion import Gate, fit_gate, fuse, query_signs
 from ipaclip.tokenization import get_transcriber
 from report import machine, markdown_table, versions
 

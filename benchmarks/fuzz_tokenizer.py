@@ -114,7 +114,7 @@ def check_notations(text: str) -> None:
     Raises:
         AssertionError: If something does not hold.
     """
-    from ipaclip.tokenization.notation import NOTATIONS, NotationError, to_ipa
+    from ipaclip.tokenization.phonemes.notations import NOTATIONS, NotationError, to_ipa
 
     tokenizer = tokenizers()[0]
     for notation in NOTATIONS:
@@ -132,7 +132,7 @@ CHECKS: tuple[Callable[[str], None], ...] = (check_tokenizer, check_notations)
 
 def alphabet() -> list[str]:
     """What makes interesting texts: tokens, every source of a spelling rule, the signs of the other notations."""
-    from ipaclip.tokenization.spelling import MARKS, SIGNS
+    from ipaclip.tokenization.phonemes.spelling import MARKS, SIGNS
 
     sources = [rule.source for rule in (*SIGNS, *MARKS) if not rule.pattern]
     marks = [chr(code) for code in (*range(0x300, 0x370), *range(0x1DC4, 0x1DC9), 0x200B, 0x200D, 0xFE0F, 0xAD)]
@@ -206,7 +206,7 @@ def fuzz_with_atheris(seconds: float, seed: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["ipaclip.tokenization"]):
-        import ipaclip.tokenization.notation
+        import ipaclip.tokenization.phonemes.notations
         import ipaclip.tokenization.tokenization_ipa  # noqa: F401
     parts = alphabet()
 

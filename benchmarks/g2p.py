@@ -118,7 +118,7 @@ class Result:
 def measure(language: str, words: Words) -> Result:
     """Transcribes the words of a language by each of its backends and by `auto`."""
     from ipaclip.tokenization import get_transcriber, languages
-    from ipaclip.tokenization.backend_choice import by_letters
+    from ipaclip.tokenization.transcription.backend_choice import by_letters
 
     backends = languages()[language]
     errors = {name: errors_of(get_transcriber(language, name).transcribe_each, words) for name in backends}
@@ -189,7 +189,7 @@ def _over_languages(what: Callable[[Errors], float | None], some: Sequence[Error
 
 def worse_chosen(results: Sequence[Result], which: str = "now") -> Iterator[str]:
     """The languages of which `auto`, `"before"` or `"now"`, takes first the backend that errs more, by over 0.01."""
-    from ipaclip.tokenization.backend_choice import is_worse
+    from ipaclip.tokenization.transcription.backend_choice import is_worse
 
     for result in results:
         both, first = result.where_both_say(), getattr(result, which).partition("+")[0]

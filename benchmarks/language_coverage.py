@@ -67,7 +67,7 @@ def words_of(language: str, most: int) -> list[str]:
     Left out: what stands there in English, words in another script, digits, single letters, abbreviations (`USA`).
     """
     from babel import Locale, UnknownLocaleError
-    from ipaclip.tokenization.words import split_words, unreadable_letters
+    from ipaclip.tokenization.transcription.words import split_words, unreadable_letters
 
     code, script = language.split("-")[:2]
     try:
@@ -165,7 +165,7 @@ def main() -> None:
 
 def wrong_first(results: Sequence[Result]) -> list[str]:
     """The languages that epitran and espeak-ng have, and of which `GAPS` is not what the rule says."""
-    from ipaclip.tokenization.backend_choice import by_letters
+    from ipaclip.tokenization.transcription.backend_choice import by_letters
 
     shares: dict[str, dict[str, float]] = {}
     for result in results:

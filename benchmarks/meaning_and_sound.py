@@ -15,9 +15,9 @@ import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, embedded_checkpoint
 from ipaclip.encoding import encode
 from ipaclip.evaluation import human_similarity, read_judgements
-from ipaclip.evaluation.nonsense_queries import segments_of
+from ipaclip.evaluation.nonsense.queries import segments_of
 from ipaclip.search import Gallery
-from ipaclip.training.phonetic import SoundTable
+from ipaclip.training.sound_alone.fit import SoundTable
 from report import machine, markdown_table, versions
 
 WIDTHS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5)

@@ -10,11 +10,11 @@ import random
 from pathlib import Path
 
 from ipaclip import IPAClipModel, IPAClipProcessor, embedded_checkpoint
-from ipaclip.evaluation.pwesuite import evaluate_pwesuite
-from ipaclip.evaluation.pwesuite_words import MAIN, Word
+from ipaclip.evaluation.pwesuite.tasks import evaluate_pwesuite
+from ipaclip.evaluation.pwesuite.words import MAIN, Word
 from ipaclip.evaluation.sound_alone import encode_sound
 from ipaclip.tokenization import get_transcriber
-from ipaclip.tokenization.lexicon import cmu_dictionary
+from ipaclip.tokenization.transcription.dictionary import cmu_dictionary
 from report import machine, markdown_table, versions
 
 

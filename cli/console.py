@@ -110,7 +110,7 @@ def read_lines(name: str) -> list[str]:
         OSError: If the file cannot be read.
         ValueError: If it is not UTF-8.
     """
-    from ipaclip.tokenization.rows import split_lines
+    from ipaclip.common.rows import split_lines
 
     content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     try:

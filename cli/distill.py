@@ -19,7 +19,7 @@ def distill(
     """
     keep_libraries_quiet()
     show_progress()
-    from ipaclip.training.threads import wait_asleep_if_busy
+    from ipaclip.training.loop.threads import wait_asleep_if_busy
 
     wait_asleep_if_busy()
     from ipaclip.training.distill import distill as run

@@ -75,7 +75,7 @@ def evaluate(
         raise ValueError("--pictures, --human and --pwesuite belong to suites: add --suite all, or one of them.")
     keep_libraries_quiet()
     show_progress()
-    from ipaclip.training.threads import wait_asleep_if_busy
+    from ipaclip.training.loop.threads import wait_asleep_if_busy
 
     wait_asleep_if_busy()
     if suite is None and not compare and export_embeddings is None:
@@ -104,10 +104,10 @@ def _print_retrieval(names: list[str], seed: int, output: Path | None, as_json: 
         pictures = PictureSearch.from_checkpoint(directory)
     import torch
     from ipaclip.evaluation import evaluate_retrieval
-    from ipaclip.evaluation.fusion import load_gate
     from ipaclip.evaluation.plain_report import plain_report
     from ipaclip.evaluation.report import REPORT_JSON, REPORT_MARKDOWN, write_text
     from ipaclip.evaluation.suites import terms_of
+    from ipaclip.search.fusion import load_gate
 
     gallery = pictures.gallery
     report = evaluate_retrieval(
@@ -132,8 +132,8 @@ def _load(names: list[str]) -> "Checkpoint":
         import torch
         from ipaclip import IPAClipModel, IPAClipProcessor, embedded_checkpoint
         from ipaclip.evaluation.checkpoint import Checkpoint
-        from ipaclip.evaluation.fusion import find_gate
         from ipaclip.search import Gallery, local_checkpoint
+        from ipaclip.search.fusion import find_gate
 
     name = names[0] if names else _EMBEDDED
     directory = local_checkpoint(names[0] if names else embedded_checkpoint())
@@ -220,8 +220,8 @@ def _is_report(path: Path) -> bool:
 
 
 def _export(names: list[str], options: "Options") -> None:
-    from ipaclip.evaluation.pwesuite_words import HUB_NAME, read_words
-    from ipaclip.evaluation.suite_pwesuite import export_pwesuite
+    from ipaclip.evaluation.pwesuite.suite import export_pwesuite
+    from ipaclip.evaluation.pwesuite.words import HUB_NAME, read_words
 
     words = read_words(options.pwesuite or HUB_NAME)
     vectors, silent = export_pwesuite(_load(names), words, options)

@@ -37,7 +37,7 @@ def fit_phonetic(
         raise ValueError("--ipa says what --words holds: give --words.")
     keep_libraries_quiet()
     show_progress()
-    from ipaclip.training.threads import wait_asleep_if_busy
+    from ipaclip.training.loop.threads import wait_asleep_if_busy
 
     wait_asleep_if_busy()
     with fast_imports():
@@ -45,7 +45,7 @@ def fit_phonetic(
         from ipaclip import IPAClipModel, IPAClipProcessor
         from ipaclip.conversion_scripts.new_directory import new_directory
         from ipaclip.search import local_checkpoint
-        from ipaclip.training.phonetic import add_phonetic_projection, fit_phonetic_projection
+        from ipaclip.training.sound_alone.fit import add_phonetic_projection, fit_phonetic_projection
 
     source = local_checkpoint(checkpoint)
     model = IPAClipModel.from_pretrained(source, local_files_only=True)
@@ -69,7 +69,7 @@ def _words(language: str, seed: int) -> list[str]:
     """Words of the CMU dictionary, drawn blindly."""
     import random
 
-    from ipaclip.tokenization.lexicon import LEXICON_LANGUAGES, cmu_dictionary
+    from ipaclip.tokenization.transcription.dictionary import LEXICON_LANGUAGES, cmu_dictionary
 
     if language not in LEXICON_LANGUAGES:
         raise ValueError(f"No words of {language} are known: give some thousand, one a line (--words FILE).")

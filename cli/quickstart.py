@@ -36,7 +36,7 @@ def quickstart(
     keep_libraries_quiet()
     show_progress()
     from ipaclip import embedded_checkpoint
-    from ipaclip.training.threads import wait_asleep_if_busy
+    from ipaclip.training.loop.threads import wait_asleep_if_busy
 
     wait_asleep_if_busy()
     teacher = Path(embedded_checkpoint())

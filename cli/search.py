@@ -163,7 +163,7 @@ def _ask_by_text(pictures: "PictureSearch", answers: list[_Answer], *, top: int,
 
 def _ask_fused(pictures: "PictureSearch", answers: list[_Answer], directory: Path, *, top: int) -> None:
     """Puts what both towers find together in the place of what the sound alone found."""
-    from ipaclip.evaluation.fusion import fuse, load_gate
+    from ipaclip.search.fusion import fuse, load_gate
 
     heard = [answer for answer in answers if answer.ipa is not None]
     mix = partial(fuse, gate=load_gate(directory))

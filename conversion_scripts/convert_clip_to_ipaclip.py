@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
-from ipaclip.checkpoint_files import GALLERY_FILES, copy_files
+from ipaclip.common.checkpoints import GALLERY_FILES, copy_files
 from ipaclip.presets import PRESET_NAMES, PRESETS
 from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
 from transformers import CLIPModel

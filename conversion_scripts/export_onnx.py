@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
-from ipaclip.checkpoint_files import copy_files
 from ipaclip.checkpoint_path import require_directory_or_name
+from ipaclip.common.checkpoints import copy_files
 
 from .new_directory import new_directory
 
@@ -57,7 +57,7 @@ def export_onnx(
     repeats: int = 30,
 ) -> list[TowerReport]:
     """Writes `TOWER.onnx` and `TOWER_int8.onnx`, then compares them with PyTorch. Beside them go the processor's
-    files and what else travels with a checkpoint (`ipaclip.checkpoint_files`).
+    files and what else travels with a checkpoint (`ipaclip.common.checkpoints`).
 
     Inputs are named as the model's arguments are, and batch and length are dynamic; the one output, `TOWER_embeds`, is
     `(batch, projection_dim)`, projected and not normalised, float32. What depends on values, such as ids outside the

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel
-from ipaclip.checkpoint_files import fits_vocabulary
 from ipaclip.checkpoint_path import require_directory_or_name
+from ipaclip.common.checkpoints import fits_vocabulary
 from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 

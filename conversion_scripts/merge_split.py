@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
-from ipaclip.checkpoint_files import GALLERY_FILES, GATE_FILE, METRICS_FILE, TOWER_FILES, copy_files, find_file
 from ipaclip.checkpoint_path import read_json, require_directory_or_name
-from ipaclip.speech_record import SpeechRecord
+from ipaclip.common.checkpoints import GALLERY_FILES, GATE_FILE, METRICS_FILE, TOWER_FILES, copy_files, find_file
+from ipaclip.common.speech_record import SpeechRecord
 from ipaclip.tokenization import phoneme_feature_table
 from transformers import AutoTokenizer, CLIPProcessor, PreTrainedConfig
 

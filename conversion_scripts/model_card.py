@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
-from ipaclip.training_table import training_table
+from ipaclip.common.training_table import training_table
 
 from .hub_languages import hub_languages
 

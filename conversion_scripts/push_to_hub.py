@@ -8,8 +8,8 @@ from typing import Any
 
 from huggingface_hub import HfApi
 from ipaclip import IPAClipModel, IPAClipProcessor
-from ipaclip.checkpoint_files import METRICS_FILE, copy_files
 from ipaclip.checkpoint_path import read_json, require_whole_json
+from ipaclip.common.checkpoints import METRICS_FILE, copy_files
 
 from .model_card import model_card
 

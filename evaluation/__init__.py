@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, Options
-    from .human import HumanReport, Judgement, human_agreement, human_similarity, read_judgements
+    from .human.human import HumanReport, Judgement, human_agreement, human_similarity, read_judgements
     from .metrics import median_rank, ranks, recall_at_k
-    from .nonsense import RealWords, candidates, neighbours_within, swap_phonemes
-    from .phonemes import PhonemeRow, chart_letters, evaluate_phonemes, phoneme_vectors
-    from .pwesuite import evaluate_pwesuite
-    from .queries import Query, build_queries, further_respellings, held_out_words
+    from .nonsense.nonsense import RealWords, candidates, neighbours_within, swap_phonemes
+    from .phonemes.phonemes import PhonemeRow, chart_letters, evaluate_phonemes, phoneme_vectors
+    from .pwesuite.tasks import evaluate_pwesuite
     from .report import Report, SuiteResult, Table, compare, read_report, write_report
-    from .respelling import respell
-    from .retrieval import RetrievalReport, RetrievalRow, evaluate_retrieval
+    from .retrieval.queries import Query, build_queries, further_respellings, held_out_words
+    from .retrieval.respelling import respell
+    from .retrieval.retrieval import RetrievalReport, RetrievalRow, evaluate_retrieval
     from .statistics import Interval, bootstrap_mean, pearson, spearman
     from .suites import run_suites
 
@@ -63,15 +63,15 @@ __all__ = [
 
 _MODULES = {
     "checkpoint": ("Checkpoint", "Options"),
-    "human": ("HumanReport", "Judgement", "human_agreement", "human_similarity", "read_judgements"),
+    "human.human": ("HumanReport", "Judgement", "human_agreement", "human_similarity", "read_judgements"),
     "metrics": ("median_rank", "ranks", "recall_at_k"),
-    "nonsense": ("RealWords", "candidates", "neighbours_within", "swap_phonemes"),
-    "phonemes": ("PhonemeRow", "chart_letters", "evaluate_phonemes", "phoneme_vectors"),
-    "pwesuite": ("evaluate_pwesuite",),
-    "queries": ("Query", "build_queries", "further_respellings", "held_out_words"),
+    "nonsense.nonsense": ("RealWords", "candidates", "neighbours_within", "swap_phonemes"),
+    "phonemes.phonemes": ("PhonemeRow", "chart_letters", "evaluate_phonemes", "phoneme_vectors"),
+    "pwesuite.tasks": ("evaluate_pwesuite",),
+    "retrieval.queries": ("Query", "build_queries", "further_respellings", "held_out_words"),
     "report": ("Report", "SuiteResult", "Table", "compare", "read_report", "write_report"),
-    "respelling": ("respell",),
-    "retrieval": ("RetrievalReport", "RetrievalRow", "evaluate_retrieval"),
+    "retrieval.respelling": ("respell",),
+    "retrieval.retrieval": ("RetrievalReport", "RetrievalRow", "evaluate_retrieval"),
     "statistics": ("Interval", "bootstrap_mean", "pearson", "spearman"),
     "suites": ("run_suites",),
 }

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.encoding import encode
+from ipaclip.search.fusion import EMBEDDED_GATE, NO_GATE, Gate
 from ipaclip.tokenization import TranscriptionError
 
-from .fusion import EMBEDDED_GATE, NO_GATE, Gate
-from .retrieval import ProcessorTranscriber
+from .retrieval.retrieval import ProcessorTranscriber
 from .sound_alone import encode_sound
 
 TEXT, PRONUNCIATION, SOUND_ALONE = "text tower", "pronunciation tower", "sound alone"

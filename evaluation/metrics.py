@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from ipaclip.common.arrays import as_array
 
 
 def ranks(scores: Any, targets: Any) -> np.ndarray:
@@ -62,8 +63,3 @@ def recall_at_k(scores: Any, targets: Any, ks: Sequence[int] = (1, 5, 10)) -> di
 def median_rank(scores: Any, targets: Any) -> float:
     """The median place of the target, 1 the best: lower is better. Ties and errors as in `ranks`."""
     return float(np.median(ranks(scores, targets))) + 1.0
-
-
-def as_array(values: Any) -> np.ndarray:
-    """A numpy array of what is numpy, torch or a list."""
-    return np.asarray(values.detach().cpu().numpy() if hasattr(values, "detach") else values)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .queries import NAMES, RESPELLED
 from .report import Figure, Report, SuiteResult, Table
-from .retrieval import COLUMN_NAMES, KS, RetrievalReport
+from .retrieval.queries import NAMES, RESPELLED
+from .retrieval.retrieval import COLUMN_NAMES, KS, RetrievalReport
 from .statistics import Interval
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ipaclip.tokenization.ipa_chart import CHART_FEATURES, CONSONANTS, MANNERS, PLACES, VOWELS, chart_row
+from ipaclip.tokenization.phonemes.ipa_chart import CHART_FEATURES, CONSONANTS, MANNERS, PLACES, VOWELS, chart_row
 
-from .phonemes import cosines, is_chart_vowel
+from .phonemes.phonemes import cosines, is_chart_vowel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

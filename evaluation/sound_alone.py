@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ipaclip.tokenization.progress import track
+from ipaclip.common.progress import track
 
 _BATCH = 256
 

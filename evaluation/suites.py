@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from .checkpoint import Checkpoint, NotRunError, Options
-from .pwesuite_words import HUB_NAME
+from .human.suite import run_human
+from .phonemes.suite import run_phonemes
+from .pwesuite.suite import run_pwesuite
+from .pwesuite.words import HUB_NAME
 from .report import Report, SuiteResult
-from .suite_human import run_human
-from .suite_phonemes import run_phonemes
-from .suite_pictures import run_nonsense, run_retrieval
-from .suite_pwesuite import run_pwesuite
+from .retrieval.suite import run_nonsense, run_retrieval
 
 logger = logging.getLogger(__name__)
 

@@ -48,7 +48,7 @@ VOCABULARY_IS_FIXED = (
 
 NO_PHONETIC_PROJECTION = (
     "This checkpoint has no output for sound alone (phonetic_dim is 0): fit one with `ipaclip fit-phonetic CHECKPOINT "
-    "DIR`, or `ipaclip.training.phonetic.fit_phonetic_projection`."
+    "DIR`, or `ipaclip.training.sound_alone.fit.fit_phonetic_projection`."
 )
 
 # What a new pronunciation tower takes over from CLIP's text tower.
@@ -227,7 +227,7 @@ class IPAClipPhoneticProjection(nn.Module):
     is the sum of its tokens, so that a vector is about as long as its word has sounds.
 
     Its weights ask for no gradients, for no model's `forward` reads them, and distributed training waits for the
-    gradients of all that ask. To train it, call `requires_grad_()`; `ipaclip.training.phonetic` does.
+    gradients of all that ask. To train it, call `requires_grad_()`; `ipaclip.training.sound_alone.fit` does.
     """
 
     def __init__(self, config: IPAClipPronunciationConfig) -> None:
@@ -764,7 +764,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
 
         Cosine says how alike two words sound to people, whatever their length. Euclidean distance says how far apart
         they are articulated: it grows with every sound that differs, and with length. So do not normalise for it.
-        What the vectors are fitted to: `ipaclip.training.phonetic`. Elsewhere the projection is not trained: its
+        What the vectors are fitted to: `ipaclip.training.sound_alone.fit`. Elsewhere the projection is not trained: its
         weights ask for gradients only after `phonetic_projection.requires_grad_()`.
 
         Arguments as of [`IPAClipPronunciationModel.forward`].

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Way = Literal["sound", "ipa", "text"]
 # Scores of the text tower and of the pronunciation tower, (queries, pictures), and the embeddings of the queries by
-# either, (queries, dim) → log-probabilities (queries, pictures): `ipaclip.evaluation.fusion.fuse` is one.
+# either, (queries, dim) → log-probabilities (queries, pictures): `ipaclip.search.fusion.fuse` is one.
 Fuse = Callable[[Any, Any, Any, Any], Any]
 _INPUT = {"sound": "pronounce", "ipa": "ipa", "text": "text"}
 
@@ -119,7 +119,7 @@ class PictureSearch:
         Args:
             spellings: What the text tower reads.
             ipa: What the pronunciation tower hears, for each spelling.
-            fuse: How two scores become one, such as `ipaclip.evaluation.fusion.fuse`.
+            fuse: How two scores become one, such as `ipaclip.search.fusion.fuse`.
             top: How many pictures for each query; all of them, if the gallery has fewer.
 
         Raises:

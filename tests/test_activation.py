@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from ipaclip.training.activation import FusedQuickGELU, fuse_quick_gelu
+from ipaclip.training.loop.activation import FusedQuickGELU, fuse_quick_gelu
 from modeling_helpers import pronunciation_ids, tiny_model
 from transformers.activations import QuickGELUActivation
 

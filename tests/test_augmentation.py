@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ipaclip.tokenization import IPATokenizer, nearest_phonemes
 from ipaclip.training import AugmentationArguments
-from ipaclip.training.augmentation import PhoneticAugmentation
-from ipaclip.training.held_out import HeldOutWords
+from ipaclip.training.data.augmentation import PhoneticAugmentation
+from ipaclip.training.data.held_out_words import HeldOutWords
 
 INVENTORY = ["p", "b", "t", "d", "k", "ɡ", "m", "n", "s", "z", "i", "u", "a", "o", "e"]
 ALWAYS = {"clean": 0.0, "substitution": 1.0, "stress": 0.0}

@@ -9,16 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ipaclip.tokenization import (
-    TranscriptionError,
-    UnknownLanguageError,
-    backend_choice,
-    get_transcriber,
-    languages,
-    transcription,
-)
-from ipaclip.tokenization.backend_choice import MEASURED, Errors
-from ipaclip.tokenization.refusal import Refusal
+from ipaclip.tokenization import TranscriptionError, UnknownLanguageError, get_transcriber, languages
+from ipaclip.tokenization.transcription import backend_choice
+from ipaclip.tokenization.transcription import transcriber as transcription
+from ipaclip.tokenization.transcription.backend_choice import MEASURED, Errors
+from ipaclip.tokenization.transcription.refusal import Refusal
 
 
 @pytest.fixture
@@ -276,7 +271,8 @@ def test_a_whole_file_in_many_languages_says_what_transcribed_each(tmp_path: Pat
 
 def test_a_run_is_not_gone_on_with_by_another_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("phonemizer")
-    from ipaclip.tokenization import BulkError, bulk, transcribe_file
+    from ipaclip.tokenization import BulkError, transcribe_file
+    from ipaclip.tokenization.transcription import bulk
 
     (tmp_path / "in.csv").write_text("text,lang\ngato,spa-Latn\n", encoding="utf-8")
     asked = {"input": tmp_path / "in.csv", "output": tmp_path / "out.csv", "language_column": "lang", "progress": False}
@@ -301,7 +297,7 @@ def test_rows_for_training_are_prepared_anew_for_another_choice(
     pytest.importorskip("phonemizer")
     from ipaclip.tokenization import IPATokenizer
     from ipaclip.training.arguments import DataArguments
-    from ipaclip.training.data import load_data
+    from ipaclip.training.data.prepare import load_data
 
     (tmp_path / "words.txt").write_text("gato\n", encoding="utf-8")
     data = DataArguments(train=[str(tmp_path / "words.txt")], language="spa-Latn")

@@ -467,7 +467,7 @@ def interrupted(source: Path, output: Path, monkeypatch: pytest.MonkeyPatch, **o
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("ipaclip.tokenization.bulk_shards.ShardJob.run", stop)
+        patched.setattr("ipaclip.tokenization.transcription.bulk_shards.ShardJob.run", stop)
         with pytest.raises(KeyboardInterrupt):
             run(source, output, **options)
 

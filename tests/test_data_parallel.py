@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.distributed
 from ipaclip import IPAClipModel, IPAClipPronunciationModelWithProjection
-from ipaclip.training.phonetic import add_phonetic_projection
+from ipaclip.training.sound_alone.fit import add_phonetic_projection
 from modeling_helpers import feature_table, pixels, pronunciation_ids, text_ids, tiny_clip, tiny_model
 from test_processes import launch
 from torch.nn.parallel import DistributedDataParallel

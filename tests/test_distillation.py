@@ -8,7 +8,7 @@ import pytest
 import torch
 from ipaclip.training.arguments import ArgumentsError, AugmentationArguments, LoopArguments
 from ipaclip.training.distillation import Distillation
-from ipaclip.training.schedule import learning_rate, noise_strength
+from ipaclip.training.loop.schedule import learning_rate, noise_strength
 from training_helpers import WORDS, configure, log, weights
 
 
@@ -216,7 +216,7 @@ def test_tensorboard_gets_what_the_log_gets(configuration):
 
 
 def test_batches_made_ahead_are_the_same(configuration):
-    from ipaclip.training.batches import Preparation
+    from ipaclip.training.data.batches import Preparation
 
     loop = {"steps": 9, "accumulation": 2}
     plain = weights(Distillation(configuration("plain", loop=loop)).run())

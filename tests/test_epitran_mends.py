@@ -4,8 +4,8 @@ import csv
 from pathlib import Path
 
 import pytest
-from ipaclip.tokenization.epitran_mends import MENDS
-from ipaclip.tokenization.epitran_rules import EpitranEngine
+from ipaclip.tokenization.transcription.epitran_mends import MENDS
+from ipaclip.tokenization.transcription.epitran_rules import EpitranEngine
 
 epitran = pytest.importorskip("epitran")
 DATA = Path(epitran.__file__).parent / "data"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ipaclip.tokenization import TranscriptionError, get_transcriber, transcribe_file
-from ipaclip.tokenization.espeak_voices import VOICES
+from ipaclip.tokenization.transcription.espeak_voices import VOICES
 
 pytest.importorskip("phonemizer")
 pytest.importorskip("espeakng_loader")
@@ -74,8 +74,8 @@ def test_the_command_refuses_it_and_goes_on() -> None:
 def test_the_longest_words_of_all_voices_do_not_end_the_process() -> None:
     """In a process of its own: endings and prefixes of espeak-ng's rules, stacked up to the limit."""
     program = """
-from ipaclip.tokenization.espeak import EspeakEngine
-from ipaclip.tokenization.espeak_limits import LONGEST
+from ipaclip.tokenization.transcription.espeak import EspeakEngine
+from ipaclip.tokenization.transcription.espeak_limits import LONGEST
 for language in ("eng-Latn", "eng-Latn-gb", "deu-Latn", "gle-Latn", "fra-Latn", "nld-Latn", "tur-Latn", "vie-Latn"):
     pieces = "s' 's ness ment less un in anti be ver w x 1 9 c 1. 0, ng straße".split()
     words = [piece * (LONGEST // len(piece)) for piece in pieces]
@@ -162,7 +162,7 @@ NUMBERS = ("1.000.000.000", "1.000.000", "1.234.444", "2.000.000", "1.000", "2.0
     ],
 )
 def test_a_number_sounds_the_same_whatever_was_said_before(language: str) -> None:
-    from ipaclip.tokenization.espeak import EspeakEngine
+    from ipaclip.tokenization.transcription.espeak import EspeakEngine
 
     voice = EspeakEngine(language)
     alone = {}
@@ -243,8 +243,8 @@ def test_threads_do_not_change_each_others_numbers() -> None:
     ],
 )
 def test_no_sign_is_said_by_its_name(language: str, word: str, sign: str) -> None:
-    from ipaclip.tokenization.espeak import EspeakEngine
-    from ipaclip.tokenization.refusal import Refusal
+    from ipaclip.tokenization.transcription.espeak import EspeakEngine
+    from ipaclip.tokenization.transcription.refusal import Refusal
 
     (answer,) = EspeakEngine(language).pronounce([unicodedata.normalize("NFC", word)])
     assert isinstance(answer, Refusal)
@@ -268,7 +268,7 @@ def test_no_sign_is_said_by_its_name(language: str, word: str, sign: str) -> Non
     ],
 )
 def test_what_a_voice_reads_is_said(language: str, words: list[str]) -> None:
-    from ipaclip.tokenization.espeak import EspeakEngine
+    from ipaclip.tokenization.transcription.espeak import EspeakEngine
 
     assert all(isinstance(answer, str) for answer in EspeakEngine(language).pronounce(words))
 

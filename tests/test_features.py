@@ -14,8 +14,8 @@ from ipaclip.tokenization import (
     phoneme_distance,
     phoneme_feature_table,
 )
-from ipaclip.tokenization.ipa_chart import base_letters
-from ipaclip.tokenization.segments import panphon_table
+from ipaclip.tokenization.phonemes.ipa_chart import base_letters
+from ipaclip.tokenization.phonemes.segments import panphon_table
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 

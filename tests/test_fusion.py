@@ -8,17 +8,8 @@ import numpy as np
 import pytest
 import torch
 from ipaclip.evaluation import Query
-from ipaclip.evaluation.fusion import (
-    EMBEDDED_GATE,
-    Gate,
-    PairedQueries,
-    fit_gate,
-    fuse,
-    fuse_cosines,
-    load_gate,
-    pair_queries,
-    query_signs,
-)
+from ipaclip.evaluation.retrieval.paired_queries import PairedQueries, pair_queries
+from ipaclip.search.fusion import EMBEDDED_GATE, Gate, fit_gate, fuse, fuse_cosines, load_gate, query_signs
 
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
 # With T = 1 / ln 3, a cosine of 1 beside one of 0 has probability 3/4.
@@ -158,7 +149,7 @@ def test_search_asks_both_towers_as_one(tiny_checkpoint):
 
 def test_a_checkpoint_without_a_gate_says_so(tiny_checkpoint, tmp_path, caplog):
     from ipaclip import embedded_checkpoint
-    from ipaclip.evaluation.fusion import EMBEDDED_GATE
+    from ipaclip.search.fusion import EMBEDDED_GATE
 
     assert load_gate(tiny_checkpoint) == EMBEDDED_GATE
     assert f"{tiny_checkpoint} has no gate of its own" in caplog.text

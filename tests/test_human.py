@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from ipaclip.evaluation.human import Judgement, human_agreement, human_similarity, read_judgements
+from ipaclip.evaluation.human.human import Judgement, human_agreement, human_similarity, read_judgements
 from ipaclip.evaluation.statistics import bootstrap, bootstrap_mean, bootstrap_share, mean_ranks, pearson, spearman
 
 # Angles to the standard word "stand": cosines 1, 0.5, 0, -1.

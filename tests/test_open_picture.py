@@ -9,7 +9,7 @@ import pytest
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.encoding import encode
-from ipaclip.evaluation.pictures import evaluate_captions, read_folder
+from ipaclip.evaluation.retrieval.captions import evaluate_captions, read_folder
 from ipaclip.pictures import as_rgb, open_picture
 from PIL import Image
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ipaclip.evaluation.phonemes import (
+from ipaclip.evaluation.phonemes.phonemes import (
     analogy_quads,
     chart_letters,
     evaluate_phonemes,

@@ -8,9 +8,9 @@ import pytest
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
 from ipaclip.cli import app
-from ipaclip.evaluation.pwesuite import feature_edit_distances
+from ipaclip.evaluation.pwesuite.tasks import feature_edit_distances
 from ipaclip.tokenization import split_segments
-from ipaclip.training.phonetic import SoundTable, add_phonetic_projection, fit_phonetic_projection
+from ipaclip.training.sound_alone.fit import SoundTable, add_phonetic_projection, fit_phonetic_projection
 from typer.testing import CliRunner
 
 WORDS = ["kæt", "bæt", "bˈɪt", "dɔɡ", "dɔɡz", "t͡ʃɪkən", "hɔːɹs", "ɡuːs", "weɪl", "ʃiːp"]

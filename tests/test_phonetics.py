@@ -14,7 +14,7 @@ from ipaclip.tokenization import (
     phoneme_sequence_distance,
     split_segments,
 )
-from ipaclip.tokenization.segments import panphon_table
+from ipaclip.tokenization.phonemes.segments import panphon_table
 
 SEGMENTS = sorted(segment for segment in panphon_table().segments if is_segment(segment))
 ENGLISH = split_segments("pbtdkɡfvθðszʃʒhmnŋlɹjwt͡ʃd͡ʒiɪeɛæɑɔoʊuʌə")

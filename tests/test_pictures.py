@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from ipaclip.evaluation.fusion import Gate
-from ipaclip.evaluation.pictures import (
+from ipaclip.evaluation.retrieval.captions import (
     best_places,
     evaluate_captions,
     read_folder,
@@ -15,6 +14,7 @@ from ipaclip.evaluation.pictures import (
     read_pictures,
     read_table,
 )
+from ipaclip.search.fusion import Gate
 from ipaclip.tokenization import TranscriptionError
 from PIL import Image
 

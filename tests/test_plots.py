@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from ipaclip.evaluation.phonemes import chart_letters
+from ipaclip.evaluation.phonemes.phonemes import chart_letters
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")

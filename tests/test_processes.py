@@ -9,10 +9,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
-from ipaclip.training import processes
 from ipaclip.training.arguments import ArgumentsError
 from ipaclip.training.distillation import Distillation
-from ipaclip.training.processes import share_of
+from ipaclip.training.loop import processes
+from ipaclip.training.loop.processes import share_of
 from training_helpers import configure, log, values, weights
 
 # Rows are of odd number, and every term that looks across the batch is in.
@@ -28,8 +28,8 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from ipaclip.training.checkpoints import Progress, Trained, load_checkpoint, save_checkpoint
-from ipaclip.training.optimisation import WeightAverage
+from ipaclip.training.loop.checkpoints import Progress, Trained, load_checkpoint, save_checkpoint
+from ipaclip.training.loop.optimisation import WeightAverage
 from torch.distributed.fsdp import fully_shard
 
 folder = Path(sys.argv[1])

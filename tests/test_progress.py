@@ -4,8 +4,8 @@ import re
 import time
 
 import pytest
-from ipaclip.tokenization import progress as module
-from ipaclip.tokenization.progress import Progress, track
+from ipaclip.common import progress as module
+from ipaclip.common.progress import Progress, track
 
 
 @pytest.fixture

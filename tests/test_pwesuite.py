@@ -5,10 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
-from ipaclip.evaluation.human import Judgement
-from ipaclip.evaluation.perceptron import perceptron
-from ipaclip.evaluation.pwesuite import evaluate_pwesuite, feature_edit_distances, rhyme_part
-from ipaclip.evaluation.pwesuite_words import (
+from ipaclip.evaluation.human.human import Judgement
+from ipaclip.evaluation.pwesuite.perceptron import perceptron
+from ipaclip.evaluation.pwesuite.tasks import evaluate_pwesuite, feature_edit_distances, rhyme_part
+from ipaclip.evaluation.pwesuite.words import (
     CognateTriple,
     Word,
     beside,
@@ -17,7 +17,7 @@ from ipaclip.evaluation.pwesuite_words import (
     read_cognates,
     read_words,
 )
-from ipaclip.tokenization.segments import segment_features
+from ipaclip.tokenization.phonemes.segments import segment_features
 
 ROW = {"token_ort": "pat", "token_ipa": "pæt", "token_arp": "P AE1 T", "lang": "en", "purpose": "main"}
 PAT = Word("pat", "pæt", "P AE1 T", "en", "main")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from ipaclip.training.arguments import ArgumentsError
-from ipaclip.training.checkpoints import list_checkpoints, load_checkpoint
 from ipaclip.training.distillation import Distillation, distil
-from ipaclip.training.run_log import cut_back
+from ipaclip.training.loop.checkpoints import list_checkpoints, load_checkpoint
+from ipaclip.training.loop.log import cut_back
 from training_helpers import configure, file_limit, log, weights
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from ipaclip.evaluation import Query, evaluate_retrieval, median_rank, ranks, recall_at_k
-from ipaclip.evaluation.fusion import Gate
-from ipaclip.evaluation.retrieval import Placing, ProcessorTranscriber
+from ipaclip.evaluation.retrieval.retrieval import Placing, ProcessorTranscriber
+from ipaclip.search.fusion import Gate
 
 # The targets have 0, 1, 2 others that score at least as high.
 SCORES = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.3, 0.2, 0.1]]
@@ -130,7 +130,7 @@ TEXT_ALONE = Gate(0.0, 0.0, 0.0, 1e6, 1.0)
 
 @pytest.fixture
 def report(monkeypatch):
-    from ipaclip.evaluation import retrieval
+    from ipaclip.evaluation.retrieval import retrieval
 
     monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
     names = ["zero", "one", "two", "three"]
@@ -166,7 +166,7 @@ def test_pictures_ask_for_their_names(report):
 
 
 def test_several_names_of_one_picture_do_not_compete(monkeypatch):
-    from ipaclip.evaluation import retrieval
+    from ipaclip.evaluation.retrieval import retrieval
 
     monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
     queries = {"names": [Query(0, "p0", "p0", "p0"), Query(0, "p0+p1", "p0", "p0"), Query(1, "p1", "p1", "p1")]}
@@ -220,7 +220,7 @@ def test_report_as_json_and_table(report):
 
 
 def test_each_string_is_embedded_once(monkeypatch):
-    from ipaclip.evaluation import retrieval
+    from ipaclip.evaluation.retrieval import retrieval
 
     monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
     processor, model = StubProcessor(), StubModel()

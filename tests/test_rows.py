@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ipaclip.tokenization.rows import read_records, read_table, read_utf8, split_lines
+from ipaclip.common.rows import read_records, read_table, read_utf8, split_lines
 
 
 def write(path: Path, content: str | bytes) -> Path:

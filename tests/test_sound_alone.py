@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
-from ipaclip.evaluation.phonemes import phoneme_vectors
-from ipaclip.evaluation.pwesuite_words import Word, embed_words
+from ipaclip.evaluation.phonemes.phonemes import phoneme_vectors
+from ipaclip.evaluation.pwesuite.suite import export_pwesuite
+from ipaclip.evaluation.pwesuite.words import Word, embed_words
 from ipaclip.evaluation.sound_alone import encode_sound, has_sound_alone
-from ipaclip.evaluation.suite_pwesuite import export_pwesuite
 from ipaclip.evaluation.suites import Checkpoint, Options, run_suites
-from ipaclip.training.phonetic import add_phonetic_projection
+from ipaclip.training.sound_alone.fit import add_phonetic_projection
 
 IPA = ["pæt", "bæt", "mæn", "ʌndɚɹɪtən"]
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 from ipaclip.tokenization import Spelling, is_ipa, respell, spelling_table, tie_affricates
-from ipaclip.tokenization.spelling import AFFRICATES, signs
+from ipaclip.tokenization.phonemes.spelling import AFFRICATES, signs
 
 TABLE = spelling_table()
 

@@ -10,7 +10,7 @@ from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWit
 from ipaclip.conversion_scripts import convert_clip_to_ipaclip, split
 from ipaclip.training.arguments import ArgumentsError
 from ipaclip.training.distillation import Distillation
-from ipaclip.training.phonetic import add_phonetic_projection
+from ipaclip.training.sound_alone.fit import add_phonetic_projection
 from training_helpers import configure, weights
 
 TOWER = "pronunciation_"

@@ -10,7 +10,7 @@ from ipaclip.cli import app
 from ipaclip.evaluation.checkpoint import Checkpoint, NotRunError, Options, transcribe
 from ipaclip.evaluation.plain_report import plain_report
 from ipaclip.evaluation.report import Report, SuiteResult, Table, compare, read_report, write_report
-from ipaclip.evaluation.retrieval import Placing, RetrievalReport, RetrievalRow
+from ipaclip.evaluation.retrieval.retrieval import Placing, RetrievalReport, RetrievalRow
 from ipaclip.evaluation.statistics import Interval
 from ipaclip.evaluation.suites import draw, run_suites
 from ipaclip.tokenization import TranscriptionError

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from ipaclip.training.targets import KeyIndex, TargetCache, text_keys
+from ipaclip.training.teachers.targets import KeyIndex, TargetCache, text_keys
 from training_helpers import file_limit
 
 DIM = 6
@@ -191,7 +191,7 @@ def test_a_spoiled_shard_is_set_aside_and_only_its_texts_are_computed_anew(spoil
 
 
 def test_what_was_finished_before_an_interruption_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("ipaclip.training.targets.BLOCK_TEXTS", 5)
+    monkeypatch.setattr("ipaclip.training.teachers.targets.BLOCK_TEXTS", 5)
 
     class Interrupted(CountingTeacher):
         def embed(self, texts):
@@ -213,7 +213,7 @@ def test_a_shard_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ipaclip.training.targets.np.save", full)
+    monkeypatch.setattr("ipaclip.training.teachers.targets.np.save", full)
     with pytest.raises(OSError, match="No space left"):
         cache.targets(WORDS)
     assert [path.name for path in cache.folder.iterdir() if not path.name.startswith(".turn")] == []
@@ -246,7 +246,7 @@ def test_no_text(tmp_path):
 
 
 def test_a_stream_is_filled_in_shares(tmp_path, monkeypatch):
-    monkeypatch.setattr("ipaclip.training.targets.CHUNK_TEXTS", 16)
+    monkeypatch.setattr("ipaclip.training.teachers.targets.CHUNK_TEXTS", 16)
     teachers = [CountingTeacher() for _ in range(3)]
     counts = [
         TargetCache(tmp_path, teacher).fill((word for word in WORDS), process_index=number, num_processes=3)

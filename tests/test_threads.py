@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from ipaclip.training import threads
-from ipaclip.training.threads import CoreWatch, wait_asleep_if_busy
+from ipaclip.training.loop import threads
+from ipaclip.training.loop.threads import CoreWatch, wait_asleep_if_busy
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ipaclip.tokenization import IPATokenizer, UnknownSymbol, split_segments, unknown_symbols
-from ipaclip.tokenization.segments import MODIFIERS, SUPRASEGMENTALS, TIE, TONES, panphon_table, vocabulary
+from ipaclip.tokenization.phonemes.segments import MODIFIERS, SUPRASEGMENTALS, TIE, TONES, panphon_table, vocabulary
 from transformers import AutoTokenizer
 
 SEGMENTS = sorted(panphon_table().segments)

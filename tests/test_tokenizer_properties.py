@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipaclip.tokenization import IPATokenizer, get_transcriber, is_ipa, respell, spelling_table
 from ipaclip.tokenization.charsmap import charsmap, charsmap_steps
-from ipaclip.tokenization.segments import MODIFIERS, SUPRASEGMENTALS, panphon_table
-from ipaclip.tokenization.spelling import INVISIBLE
+from ipaclip.tokenization.phonemes.segments import MODIFIERS, SUPRASEGMENTALS, panphon_table
+from ipaclip.tokenization.phonemes.spelling import INVISIBLE
 from tokenizers import normalizers
 
 SEGMENTS = sorted(panphon_table().segments)

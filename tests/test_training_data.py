@@ -8,7 +8,7 @@ import pytest
 from ipaclip.tokenization import IPATokenizer
 from ipaclip.training import DataArguments
 from ipaclip.training.arguments import ArgumentsError
-from ipaclip.training.data import load_data
+from ipaclip.training.data.prepare import load_data
 from training_helpers import file_limit
 
 
@@ -246,7 +246,7 @@ def test_sources_mix_each_with_its_own_template_weight_and_columns(tmp_path, tok
 
 
 def test_rows_are_prepared_once_and_anew_when_the_file_changes(tmp_path, tokenizer, monkeypatch):
-    from ipaclip.training import data as module
+    from ipaclip.training.data import prepare as module
 
     first = load(tmp_path, tokenizer, "rows.jsonl", jsonl({"text": "cat", "ipa": "kæt"}, {"text": "", "ipa": "a"}))
     (tmp_path / "rejected.jsonl").unlink()
@@ -320,7 +320,7 @@ def test_rows_of_a_commit_that_nobody_knows_serve_one_run(tmp_path, tokenizer, d
 
 
 def test_broken_off_preparation_goes_on_where_it_stopped(tmp_path, tokenizer, monkeypatch):
-    from ipaclip.training import data as module
+    from ipaclip.training.data import prepare as module
 
     said = ["kæt", "", "dɔɡ", "ænt", "kæt", "", "biː"]
     rows = [{"text": f"text {index % 4}", "ipa": ipa or "k@"} for index, ipa in enumerate(said)]

@@ -13,14 +13,14 @@ from ipaclip.tokenization import (
     Transcriber,
     TranscriptionError,
     UnknownLanguageError,
-    epitran_rules,
     get_transcriber,
     split_segments,
-    transcription,
     unknown_symbols,
 )
-from ipaclip.tokenization.epitran_rules import EpitranEngine
-from ipaclip.tokenization.espeak import to_ipa
+from ipaclip.tokenization.transcription import epitran_rules
+from ipaclip.tokenization.transcription import transcriber as transcription
+from ipaclip.tokenization.transcription.epitran_rules import EpitranEngine
+from ipaclip.tokenization.transcription.espeak import to_ipa
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_a_long_text_is_cut_short_in_its_error(english: Transcriber) -> None:
 
 
 def test_symbols_and_emoji_are_reported_once(english: Transcriber, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="ipaclip.tokenization.transcription"):
+    with caplog.at_level(logging.WARNING, logger="ipaclip.tokenization.transcription.transcriber"):
         assert english.transcribe(["five ☃ cats 𝄞", "☃ 𝄞 five"]) == english.transcribe(["five cats", "five"])
         english.transcribe(["cats ☃!"])
     (record,) = caplog.records

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipaclip.tokenization.words import split_words, unreadable_letters, unspoken
+from ipaclip.tokenization.transcription.words import split_words, unreadable_letters, unspoken
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bulk import BulkError, BulkReport, transcribe_dataset, transcribe_file
-    from .features import FEATURE_SETS, feature_names, feature_weights, phoneme_feature_table
-    from .notation import NOTATIONS, NotationError, to_ipa
-    from .phonetics import (
+    from .phonemes.distance import (
         inventory_of,
         nearest_phonemes,
         phoneme_distance,
@@ -18,10 +15,13 @@ if TYPE_CHECKING:
         split_segments,
         unknown_symbols,
     )
-    from .segments import composed_features, is_segment, is_vowel
-    from .spelling import Spelling, is_ipa, respell, spelling_table, tie_affricates
+    from .phonemes.features import FEATURE_SETS, feature_names, feature_weights, phoneme_feature_table
+    from .phonemes.notations import NOTATIONS, NotationError, to_ipa
+    from .phonemes.segments import composed_features, is_segment, is_vowel
+    from .phonemes.spelling import Spelling, is_ipa, respell, spelling_table, tie_affricates
     from .tokenization_ipa import IPATokenizer, UnknownSymbol
-    from .transcription import (
+    from .transcription.bulk import BulkError, BulkReport, transcribe_dataset, transcribe_file
+    from .transcription.transcriber import (
         MissingBackendError,
         Transcriber,
         TranscriptionError,
@@ -67,10 +67,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "bulk": ("BulkError", "BulkReport", "transcribe_dataset", "transcribe_file"),
-    "features": ("FEATURE_SETS", "feature_names", "feature_weights", "phoneme_feature_table"),
-    "notation": ("NOTATIONS", "NotationError", "to_ipa"),
-    "phonetics": (
+    "transcription.bulk": ("BulkError", "BulkReport", "transcribe_dataset", "transcribe_file"),
+    "phonemes.features": ("FEATURE_SETS", "feature_names", "feature_weights", "phoneme_feature_table"),
+    "phonemes.notations": ("NOTATIONS", "NotationError", "to_ipa"),
+    "phonemes.distance": (
         "inventory_of",
         "nearest_phonemes",
         "phoneme_distance",
@@ -78,10 +78,10 @@ _MODULES = {
         "split_segments",
         "unknown_symbols",
     ),
-    "segments": ("composed_features", "is_segment", "is_vowel"),
-    "spelling": ("Spelling", "is_ipa", "respell", "spelling_table", "tie_affricates"),
+    "phonemes.segments": ("composed_features", "is_segment", "is_vowel"),
+    "phonemes.spelling": ("Spelling", "is_ipa", "respell", "spelling_table", "tie_affricates"),
     "tokenization_ipa": ("IPATokenizer", "UnknownSymbol"),
-    "transcription": (
+    "transcription.transcriber": (
         "MissingBackendError",
         "Transcriber",
         "TranscriptionError",

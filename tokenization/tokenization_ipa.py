@@ -18,8 +18,8 @@ from transformers.utils import PaddingStrategy, TensorType
 
 from .charsmap import charsmap_steps
 from .lazy_encoding import LazyBatchEncoding, encodings_of, pad, truncate
-from .mark_order import STAND_INS, order_steps
-from .segments import (
+from .phonemes.mark_order import STAND_INS, order_steps
+from .phonemes.segments import (
     LENGTHS,
     MODIFIERS,
     PITCHES,
@@ -28,7 +28,7 @@ from .segments import (
     check_segments,
     vocabulary,
 )
-from .spelling import INVISIBLE, SIGNS, Spelling, before_sorting, readings, respell, signs
+from .phonemes.spelling import INVISIBLE, SIGNS, Spelling, before_sorting, readings, respell, signs
 from .word_ids import WordIds, by_word
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from itertools import chain
 
 from tokenizers import Tokenizer
 
-from .segments import SPECIAL_TOKENS, TIE, WORD_BOUNDARY
-from .spelling import NOT_BY_WORD
+from .phonemes.segments import SPECIAL_TOKENS, TIE, WORD_BOUNDARY
+from .phonemes.spelling import NOT_BY_WORD
 
 _BOS_ID, _EOS_ID = SPECIAL_TOKENS.index("<s>"), SPECIAL_TOKENS.index("</s>")
 _UNK_ID = SPECIAL_TOKENS.index("<unk>")

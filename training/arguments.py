@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 from huggingface_hub.dataclasses import strict
-from ipaclip.tokenization.rows import read_utf8
+from ipaclip.common.rows import read_utf8
 
 FeatureSet = Literal["panphon", "ipa_chart", "learned"]
 TERMS = ("cosine", "mse", "contrastive", "relational")
@@ -144,7 +144,7 @@ class ObjectiveArguments:
 @strict
 @dataclass
 class AugmentationArguments:
-    """Phonetic noise while training; see `ipaclip.training.augmentation`.
+    """Phonetic noise while training; see `ipaclip.training.data.augmentation`.
 
     Rates are means per phoneme. Over the first `ramp` of the steps they rise from 0 to what is given here.
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .arguments import DistillationArguments
-from .threads import wait_asleep_if_busy
+from .loop.threads import wait_asleep_if_busy
 
 
 def distill(config: str | Path, overrides: Sequence[str] = ()) -> Path:

@@ -14,35 +14,35 @@ from typing import Any, cast
 import numpy as np
 import torch
 from accelerate.utils import InitProcessGroupKwargs, set_seed
-from ipaclip.checkpoint_files import GALLERY_FILES, HEAD_FILE, find_file
+from ipaclip.common.checkpoints import GALLERY_FILES, HEAD_FILE, find_file
 from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
 
-from .activation import fuse_quick_gelu
 from .arguments import ArgumentsError, DistillationArguments, as_json
-from .augmentation import PhoneticAugmentation
-from .batches import Batch, BatchMaker, Preparation, Step
-from .batching import EpochBatches, epoch_batches
-from .checkpoints import Progress, Trained, load_checkpoint, remove_checkpoints, save_checkpoint
-from .data import check_files, load_data
-from .evaluation_rows import choose_rows
-from .failure import LossWatch
-from .folder import ARGUMENTS_FILE, FolderLock, is_finished, prepare_output_dir
-from .held_out import HeldOutWords
-from .interruption import Interruption
+from .data.augmentation import PhoneticAugmentation
+from .data.batches import Batch, BatchMaker, Preparation, Step
+from .data.batching import EpochBatches, epoch_batches
+from .data.evaluation_rows import choose_rows
+from .data.held_out_words import HeldOutWords
+from .data.prepare import check_files, load_data
+from .loop.activation import fuse_quick_gelu
+from .loop.checkpoints import Progress, Trained, load_checkpoint, remove_checkpoints, save_checkpoint
+from .loop.failure import LossWatch
+from .loop.folder import ARGUMENTS_FILE, FolderLock, is_finished, prepare_output_dir
+from .loop.log import Meter, RunLog, memory
+from .loop.optimisation import WeightAverage, build_optimizer
+from .loop.processes import build_accelerator, gather_with_gradients
+from .loop.schedule import learning_rate, noise_strength
+from .loop.stopping import Interruption
+from .loop.threads import CoreWatch
+from .loop.validation import BEST_FOLDER, Validator, is_better, load_best, save_best
 from .objective import DistillationObjective
-from .optimisation import WeightAverage, build_optimizer
 from .output import build_reader, save_result, write_text
-from .processes import build_accelerator, gather_with_gradients
-from .row_targets import RowTargets
-from .run_log import Meter, RunLog, memory
-from .schedule import learning_rate, noise_strength
 from .start import Start
 from .student import build_student, student_config
-from .targets import TargetCache, Targets
 from .teachers import load_teacher
-from .threads import CoreWatch
+from .teachers.row_targets import RowTargets
+from .teachers.targets import TargetCache, Targets
 from .token_states import StudentWithTokens, TokenHead, TokenTargets, split_weights, state_errors
-from .validation import BEST_FOLDER, Validator, is_better, load_best, save_best
 
 logger = logging.getLogger(__name__)
 

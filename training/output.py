@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip import IPAClipProcessor, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
-from ipaclip.checkpoint_files import METRICS_FILE, copy_file
-from ipaclip.speech_record import SpeechRecord
+from ipaclip.common.checkpoints import METRICS_FILE, copy_file
+from ipaclip.common.speech_record import SpeechRecord
+from ipaclip.common.training_table import training_table
 from ipaclip.tokenization import IPATokenizer, get_transcriber
-from ipaclip.training_table import training_table
 
 from .arguments import DistillationArguments
-from .folder import GO_ON, saying_what_cannot_be_written
-from .prepared import TrainingData
+from .data.prepared import TrainingData
+from .loop.folder import GO_ON, saying_what_cannot_be_written
 from .student import finished_model
 from .teachers import Teacher
 from .token_states import TokenHead

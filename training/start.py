@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from ipaclip import IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
 from ipaclip.checkpoint_path import require_directory_or_name
-from ipaclip.speech_record import SpeechRecord
+from ipaclip.common.speech_record import SpeechRecord
 from ipaclip.tokenization import IPATokenizer
 
 from .arguments import ArgumentsError

@@ -11,15 +11,15 @@ from typing import Any, cast
 
 import torch
 from ipaclip import IPAClipPronunciationModelWithProjection
-from ipaclip.checkpoint_files import HEAD_FILE, find_file
+from ipaclip.common.checkpoints import HEAD_FILE, find_file
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
 from .student import spread
-from .targets import Targets
 from .teachers.resampling import resample_tokens
+from .teachers.targets import Targets
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ipaclip.checkpoint_files import fits_vocabulary
+from ipaclip.common.checkpoints import fits_vocabulary
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel

@@ -1,0 +1,1 @@
+"""What every room needs once: files, rows, checkpoints, tables, provenance. It imports nothing of ours."""

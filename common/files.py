@@ -1,0 +1,128 @@
+"""Files and folders that appear under their names only once they are whole, and the one kind of lock."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A path to write to, renamed to `path` at the end; if anything goes wrong in between, nothing is left of it.
+
+    The temporary name keeps the suffix of `path`, begins with a dot and holds the process's number, so that no two
+    writers share it. The folder is made if it is missing.
+
+    Raises:
+        OSError: If the file cannot be written there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.writing-{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a file of text in UTF-8 with plain line feeds, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Writes a file, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = 1) -> None:
+    """Writes a JSON file, whole or not at all: UTF-8, letters as they are, a line feed at the end."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=indent) + "\n")
+
+
+@contextmanager
+def new_directory(path: str | Path) -> Iterator[Path]:
+    """A directory to fill, renamed to `path` at the end; if anything goes wrong in between, nothing is left of it.
+
+    Raises:
+        ValueError: If `path` is a file, or holds files already.
+        OSError: If it cannot be made there.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        reason = "is not empty" if path.is_dir() else "is a file"
+        raise ValueError(f"{path} {reason}: name another directory.")
+    temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:  # it names a directory that nobody asked for
+        raise type(error)(error.errno, f"no directory can be made here ({error.strerror})", str(path)) from error
+    try:
+        yield temporary
+        if path.is_dir():
+            path.rmdir()
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+class LockedError(OSError):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def lock(path: str | Path, busy: str | None = None) -> Iterator[None]:
+    """Keeps other processes out while it is held; the system lets go of it however the process ends.
+
+    Args:
+        path: The lock file. It stays: were it removed, two processes that come at once could hold two of its name.
+        busy: What to say where another process holds it; by default its end is waited for.
+
+    Raises:
+        LockedError: If another process holds it and `busy` is given. `{holder}` in it becomes that process's number.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The number lies beside the lock: on Windows nobody else can read a file that is locked.
+    holder = path.with_name(f"{path.name}.pid")
+    held = FileLock(path)
+    try:
+        held.acquire(timeout=-1 if busy is None else 0)
+    except Timeout as error:
+        number = holder.read_text(encoding="utf-8").strip() if holder.is_file() else "unknown"
+        raise LockedError((busy or "").replace("{holder}", number)) from error
+    try:
+        holder.write_text(str(os.getpid()), encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
+        held.release()
+
+
+@contextmanager
+def saying_what_cannot_be_written(what: str, folder: Path, advice: str) -> Iterator[None]:
+    """Turns the errors of writing into one that says what was being written, the space left, and what to do.
+
+    Raises:
+        OSError: In place of it, or of safetensors' own error.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        there = next((path for path in (folder, *folder.parents) if path.exists()), Path())
+        free = shutil.disk_usage(there).free / 1e6
+        raise OSError(f"{what} cannot be written to {folder} ({free:,.0f} MB free): {error}. {advice}") from error

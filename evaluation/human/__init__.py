@@ -1,0 +1,1 @@
+"""The suite `human`: words that people find alike in sound lie close together."""

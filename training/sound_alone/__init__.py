@@ -1,0 +1,1 @@
+"""The output for sound alone, fitted to how alike words sound."""
