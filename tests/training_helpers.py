@@ -1,9 +1,13 @@
 """A small distillation from a tiny random CLIP, shared by the tests of training."""
 
 import json
+import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +62,17 @@ def weights(directory: Path) -> dict[str, Any]:
 
 def log(directory: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
+
+
+def launch(*words):
+    """Runs what follows in two processes on the CPU, by the configuration that the package brings."""
+    config = files("ipaclip.training") / "configs" / "accelerate" / "cpu_2.yaml"
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment.pop("ACCELERATE_USE_CPU", None)
+    done = subprocess.run(
+        [*command, "--main_process_port", "0", *map(str, words)],
+        capture_output=True, text=True, check=False, env=environment, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr

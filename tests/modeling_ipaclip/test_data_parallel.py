@@ -11,8 +11,8 @@ import torch.distributed
 from ipaclip import IPAClipModel, IPAClipPronunciationModelWithProjection
 from ipaclip.training.sound_alone.fit import add_phonetic_projection
 from modeling_helpers import feature_table, pixels, pronunciation_ids, text_ids, tiny_clip, tiny_model
-from test_processes import launch
 from torch.nn.parallel import DistributedDataParallel
+from training_helpers import launch
 from transformers import AutoModel, CLIPModel
 
 IDS = pronunciation_ids()[0][[0, 1, 1]]

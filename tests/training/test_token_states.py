@@ -127,8 +127,7 @@ def test_a_checkpoint_without_a_head_says_so(tiny_checkpoint):
 
 @pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(tmp_path, tiny_checkpoint):
-    from test_processes import launch
-    from training_helpers import values
+    from training_helpers import launch, values
 
     options = {"objective": {**TOKENS, "relational": 1.0}, "loop": {"steps": 6, "batch_size": 5, "accumulation": 2}}
     one = Distillation(configure(tmp_path, tiny_checkpoint, "one", **options)).run()

@@ -24,7 +24,7 @@ from safetensors.torch import load_file as load_tensors
 from transformers import AutoConfig, AutoModel, AutoProcessor, AutoTokenizer, CLIPModel, pipeline
 
 # One directory for each format that a release has written. They stay as they are.
-FORMATS = sorted((Path(__file__).parent / "fixtures_checkpoints").iterdir())
+FORMATS = sorted((Path(__file__).parents[1] / "fixtures_checkpoints").iterdir())
 Array = NDArray[Any]
 
 

@@ -213,7 +213,7 @@ def test_only_the_last_checkpoints_are_kept(configuration):
 
 @pytest.mark.slow
 def test_killed_runs_end_with_the_weights_of_the_one_that_was_not(tmp_path):
-    drill = Path(__file__).parent.parent / "benchmarks" / "resume_drill.py"
+    drill = Path(__file__).parents[2] / "benchmarks" / "resume_drill.py"
     command = [
         sys.executable,
         str(drill),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "language_coverage.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "language_coverage.py"
 
 # "Water" in languages of fifteen scripts, and a sound that its IPA must have, whatever the backend.
 WATER = {

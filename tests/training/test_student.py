@@ -16,7 +16,7 @@ from ipaclip.training.student import (
     student_shape,
 )
 from ipaclip.training.teachers import load_teacher
-from test_teachers import bert_checkpoint, siglip_checkpoint
+from teacher_helpers import bert_checkpoint, siglip_checkpoint
 
 TABLE = np.sign(np.random.default_rng(5).normal(size=(40, 10))).astype(np.float32)
 IDS = torch.tensor([[2, 5, 6, 7, 3]])

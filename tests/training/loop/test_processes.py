@@ -1,10 +1,6 @@
 """Two processes on one global batch compute what one process computes."""
 
 import json
-import os
-import subprocess
-import sys
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -13,7 +9,7 @@ from ipaclip.training.arguments import ArgumentsError
 from ipaclip.training.distillation import Distillation
 from ipaclip.training.loop import processes
 from ipaclip.training.loop.processes import share_of
-from training_helpers import configure, log, values, weights
+from training_helpers import configure, launch, log, values, weights
 
 # Rows are of odd number, and every term that looks across the batch is in.
 OPTIONS = {
@@ -67,20 +63,6 @@ if accelerator.is_main_process:
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     print("whole and equal")
 """
-
-
-def launch(*words):
-    """Runs what follows in two processes on the CPU, by the configuration that the package brings."""
-    config = files("ipaclip.training") / "configs" / "accelerate" / "cpu_2.yaml"
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment.pop("ACCELERATE_USE_CPU", None)
-    done = subprocess.run(
-        [*command, "--main_process_port", "0", *map(str, words)],
-        capture_output=True, text=True, check=False, env=environment, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_shares_are_all_rows_and_equally_many():

@@ -314,7 +314,7 @@ def test_auto_tokenizer_in_a_process_without_the_package(tokenizer: IPATokenizer
     assert decoded[0] == tokenizer.normalize(texts[0])
 
 
-SHIPPED = Path(__file__).parents[1] / "pretrained" / "emoji" / "pronunciation_tokenizer" / "tokenizer.json"
+SHIPPED = Path(__file__).parents[2] / "pretrained" / "emoji" / "pronunciation_tokenizer" / "tokenizer.json"
 
 
 def test_the_ids_of_the_shipped_checkpoint_are_kept(tokenizer: IPATokenizer) -> None:

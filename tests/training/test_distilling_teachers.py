@@ -12,7 +12,7 @@ from ipaclip.conversion_scripts.merge_split import load_tower
 from ipaclip.training import distillation
 from ipaclip.training.distillation import Distillation
 from ipaclip.training.teachers import TeacherError
-from test_teachers import bert_checkpoint
+from teacher_helpers import bert_checkpoint
 from training_helpers import configure, log
 
 
