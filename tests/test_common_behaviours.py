@@ -11,7 +11,7 @@ from ipaclip import (
     IPAClipPronunciationModel,
     IPAClipPronunciationModelWithProjection,
 )
-from kernels import assert_same_outputs, same_weights
+from kernels import assert_same_gradients, assert_same_outputs, same_weights
 from modeling_helpers import feature_table, pixels, pronunciation_ids, text_ids, tiny_model
 from safetensors.torch import load_file, save_file
 
@@ -154,9 +154,7 @@ class TestCommonBehaviours:
         model.gradient_checkpointing_enable({"use_reentrant": use_reentrant})
         actual = gradients()
         assert len(expected) > 30
-        assert expected.keys() == actual.keys()
-        for key, gradient in expected.items():
-            torch.testing.assert_close(actual[key], gradient, atol=1e-6, rtol=1e-4)
+        assert_same_gradients(actual, expected)
         model.gradient_checkpointing_disable()
 
     def test_initialisation_obeys_the_seed_and_leaves_nothing_unset(self, name: str, model: Any) -> None:

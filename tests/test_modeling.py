@@ -20,7 +20,7 @@ from ipaclip import (
     IPAClipPronunciationModel,
     IPAClipPronunciationModelWithProjection,
 )
-from kernels import assert_same_outputs, same_weights
+from kernels import assert_same_gradients, assert_same_outputs, same_weights
 from modeling_helpers import (
     NUM_FEATURES,
     PROJECTION_DIM,
@@ -99,7 +99,7 @@ def test_logits_are_scaled_cosines_of_the_features() -> None:
         "pronunciation_embeds": pronunciations,
     }
     for name, value in expected.items():
-        torch.testing.assert_close(output[name], value)
+        assert_same_outputs(output[name], value)
     assert output.logits_per_text_pronunciation.shape == (3, 2)
     torch.testing.assert_close(output.pronunciation_model_output.pooler_output, embed(model))
 
@@ -173,11 +173,11 @@ def test_padding_changes_nothing(pooling: str, attention: str) -> None:
     model = tiny_model(pooling=pooling)
     model.set_attn_implementation(attention)
     alone = embed(model, IDS[:1, :4], MASK[:1, :4])
-    torch.testing.assert_close(embed(model, IDS, MASK)[:1], alone, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(embed(model)[:1], alone, atol=1e-6, rtol=1e-5)
+    assert_same_outputs(embed(model, IDS, MASK)[:1], alone)
+    assert_same_outputs(embed(model)[:1], alone)
     other = IDS.clone()
     other[0, 4:] = 9  # hidden by the mask
-    torch.testing.assert_close(embed(model, other, MASK)[:1], alone, atol=1e-6, rtol=1e-5)
+    assert_same_outputs(embed(model, other, MASK)[:1], alone)
 
 
 @pytest.mark.parametrize(("pooling", "position"), [("bos", 0), ("eos", 3)])
@@ -289,9 +289,7 @@ def test_gradient_checkpointing_gives_the_same_gradients() -> None:
     model.gradient_checkpointing_enable()
     actual = gradients()
     assert len(expected) > 20
-    assert expected.keys() == actual.keys()
-    for name, gradient in expected.items():
-        torch.testing.assert_close(actual[name], gradient)
+    assert_same_gradients(actual, expected)
 
 
 def test_export_traces_the_tower() -> None:
