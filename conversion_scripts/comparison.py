@@ -6,16 +6,16 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-# How far embeddings of equal weights may lie apart, as a share of the largest value among the source's, both computed in
-# float32. Weights at other places in memory, or in another library, take other kernels, which add up in another order:
-# that makes 1e-6 (AMD EPYC, PyTorch 2.13 and onnxruntime 1.32). GELU in QuickGELU's place makes 1e-2.
+# How far embeddings of equal weights may lie apart, as a share of the largest value among the source's, both computed
+# in float32. Weights at other places in memory, or in another library, take other kernels, which add up in another
+# order: that makes 1e-6 (AMD EPYC, PyTorch 2.13 and onnxruntime 1.32). GELU in QuickGELU's place makes 1e-2.
 TOLERANCE = 1e-4
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def in_float32(model: Model) -> Model:
-    """The model itself if all its weights are float32, else a copy that is: halves are rounded too coarsely to judge."""
+    """The model itself if it is float32, else a copy that is: half precision rounds too coarsely to judge by."""
     if all(weight.dtype == torch.float32 for weight in model.state_dict().values() if weight.is_floating_point()):
         return model
     return copy.deepcopy(model).float()
@@ -35,9 +35,7 @@ def require_same_weights(source: nn.Module, written: Any, description: str) -> N
     """
     weights = written.state_dict()
     changed = [
-        name
-        for name, weight in source.state_dict().items()
-        if name not in weights or not _equal(weight, weights[name])
+        name for name, weight in source.state_dict().items() if name not in weights or not _equal(weight, weights[name])
     ]
     if changed:
         raise ValueError(

@@ -53,8 +53,8 @@ def convert_clip_to_ipaclip(clip: str | Path, output: str | Path, **tower: Any) 
         tower: Any field of `NewTower`.
 
     Returns:
-        How far image and text embeddings of the checkpoint, loaded again from disk, lie from the source's, as a share of
-        their largest value, in float32: up to 1e-4, for kernels round differently. The weights are the same to the bit.
+        How far image and text embeddings of the checkpoint, loaded again from disk, lie from the source's, as a share
+        of their largest value, in float32: up to 1e-4, for kernels round differently. Weights are the same to the bit.
 
     Raises:
         OSError: if there is no such CLIP, or `output` cannot be made.

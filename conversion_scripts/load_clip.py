@@ -11,6 +11,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
 from .comparison import in_float32, relative_difference, require_same_weights, require_small
 
+
 def load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
     """A CLIP in evaluation mode; of an IPA-CLIP, the CLIP within.
 
