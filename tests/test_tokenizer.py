@@ -11,6 +11,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from datasets.fingerprint import Hasher
 from ipaclip.tokenization import IPATokenizer, UnknownSymbol, split_segments, unknown_symbols
 from ipaclip.tokenization.segments import MODIFIERS, SUPRASEGMENTALS, TIE, TONES, panphon_table, vocabulary
 from transformers import AutoTokenizer
@@ -483,6 +484,30 @@ def test_no_setting_of_a_call_is_saved(tokenizer: IPATokenizer, tmp_path: Path) 
     saved = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
     assert saved["truncation"] is None
     assert saved["padding"] is None
+
+
+def test_use_leaves_no_trace_in_copies_pickles_and_hashes() -> None:
+    """`datasets` hashes what a tokenizer holds: equal maps must have equal hashes."""
+    tokenizer = IPATokenizer.build()
+    before, hashed = pickle.dumps(tokenizer), Hasher.hash(tokenizer)
+    tokenizer(["kæt dɔɡ", "[a] b"], truncation=True, max_length=4, padding=True)
+    tokenizer("a <pad> b", split_special_tokens=True)
+    assert len(tokenizer("a" * 600).input_ids) == 602  # transformers warns of its length, once
+    tokenizer.pad([{"input_ids": [2, 3]}, {"input_ids": [2, 4, 3]}])
+    assert Hasher.hash(tokenizer) == hashed
+    assert pickle.dumps(tokenizer) == before
+
+
+def test_a_setting_for_special_tokens_holds_for_its_call(tokenizer: IPATokenizer) -> None:
+    ids = tokenizer("a <pad> b").input_ids
+    assert tokenizer("a <pad> b", split_special_tokens=True).input_ids != ids
+    assert tokenizer("a <pad> b").input_ids == ids
+    assert tokenizer(["a <pad> b"]).input_ids == [ids]
+
+
+def test_its_tokens_are_not_learned_from_texts(tokenizer: IPATokenizer) -> None:
+    with pytest.raises(NotImplementedError, match=r"segments of a table.*build\(segments="):
+        tokenizer.train_new_from_iterator([["kæt"]], vocab_size=100)
 
 
 TEXTBOOK = """
