@@ -14,6 +14,7 @@ import pytest
 from datasets.fingerprint import Hasher
 from ipaclip.tokenization import IPATokenizer, UnknownSymbol, split_segments, unknown_symbols
 from ipaclip.tokenization.segments import MODIFIERS, SUPRASEGMENTALS, TIE, TONES, panphon_table, vocabulary
+from tokenizers import normalizers
 from transformers import AutoTokenizer
 
 SEGMENTS = sorted(panphon_table().segments)
@@ -297,6 +298,7 @@ def test_save_and_load(tokenizer: IPATokenizer, tmp_path: Path) -> None:
 FRESH = """
 import json, sys
 sys.modules["ipaclip"] = None
+from tokenizers import normalizers
 from transformers import AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 texts = json.loads(sys.argv[2])
@@ -319,9 +321,19 @@ SHIPPED = Path(__file__).parents[1] / "pretrained" / "emoji" / "pronunciation_to
 
 
 def test_the_ids_of_the_shipped_checkpoint_are_kept(tokenizer: IPATokenizer) -> None:
-    model = json.loads(SHIPPED.read_text(encoding="utf-8"))["model"]
-    assert [token for token, _ in model["vocab"]] == list(vocabulary())
-    assert model == json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    shipped = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    assert [token for token, _ in shipped["model"]["vocab"]] == list(vocabulary())
+    assert shipped == json.loads(tokenizer.backend_tokenizer.to_str())
+
+
+def test_a_tokenizer_with_other_rules_loads_and_keeps_them(tokenizer: IPATokenizer, tmp_path: Path) -> None:
+    """As one that an older version saved."""
+    older = IPATokenizer.build()
+    older.backend_tokenizer.normalizer = normalizers.NFD()
+    older.save_pretrained(tmp_path)
+    loaded = IPATokenizer.from_pretrained(tmp_path)
+    assert loaded(["sʷʲ gæ"], add_special_tokens=False).tokens(0) == ["sʷ", "ʲ", " ", "g", "æ"]
+    assert loaded.batch_ids(["kæt"]) == [loaded("kæt").input_ids] == [tokenizer("kæt").input_ids]
 
 
 def test_unknown_drop(tokenizer: IPATokenizer, tmp_path: Path) -> None:

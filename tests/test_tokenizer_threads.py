@@ -10,7 +10,7 @@ import pytest
 from ipaclip import IPAClipProcessor, embedded_checkpoint
 from ipaclip.tokenization import IPATokenizer
 
-THREADS, CALLS = 8, 400
+THREADS, CALLS = 8, 300
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,9 @@ def test_a_processor() -> None:
             lambda processor: as_lists(processor(ipa=["kæt", "dɔɡ ɪn"], return_tensors="np")),
             lambda processor: as_lists(processor(ipa=["kæt"], padding="max_length", max_length=9)),
             lambda processor: as_lists(processor(text=texts, ipa="kæt", return_tensors="np")),
+            lambda processor: as_lists(
+                processor(ipa="kæt", pronunciation_kwargs={"truncation": True, "max_length": 4})
+            ),
         ],
         lambda: IPAClipProcessor.from_pretrained(embedded_checkpoint()),
     )
