@@ -5,7 +5,11 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow lint format setup emoji bench-sounds bench-distill clean
+# Ways in which other processors compute: one thread and two, no vector instructions, AVX2 and nothing newer.
+KERNELS := "OMP_NUM_THREADS=1" "OMP_NUM_THREADS=2" "OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=default" \
+	"OMP_NUM_THREADS=2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2"
+
+.PHONY: quickstart test test-slow test-kernels lint format setup emoji bench-sounds bench-distill clean
 
 quickstart: setup
 	$(BIN)/ipaclip quickstart
@@ -15,6 +19,12 @@ test: lint
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# The tests in each way, one after another; what failed is told at the end.
+test-kernels: setup
+	@failed=0; for way in $(KERNELS); do \
+		echo "== $$way"; env $$way $(BIN)/python -m pytest -q || { failed=1; echo "== failed: $$way"; }; \
+	done; exit $$failed
 
 # mypy reads the installed wheel: it cannot see through an editable install, and so the packaging is checked, too.
 lint: setup

@@ -87,7 +87,10 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=472, help="so many of the gallery, drawn once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=FEATURE_SETS, default=list(FEATURE_SETS))
+    parser.add_argument("--quick", action="store_true", help="3 steps, 40 pictures, one seed: checks the script")
     args = parser.parse_args()
+    if args.quick:
+        args.steps, args.fit_steps, args.pictures, args.seeds = 3, 20, 40, [0]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     read_judgements(args.human)  # what is wrong with it must not come out only after a distillation
     args.output.mkdir(parents=True, exist_ok=True)

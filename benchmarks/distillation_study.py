@@ -162,7 +162,10 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1886, help="so many of the gallery, drawn once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--quick", action="store_true", help="3 steps, 40 pictures, one seed: checks the script")
     args = parser.parse_args()
+    if args.quick:
+        args.steps, args.pictures, args.seeds = 3, 40, [0]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / "results.jsonl"

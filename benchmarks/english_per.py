@@ -154,8 +154,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--words", type=int, default=WORDS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="50 words: checks the script")
     arguments = parser.parse_args()
-    words = sample(arguments.words, arguments.seed)
+    words = sample(50 if arguments.quick else arguments.words, arguments.seed)
     references = {word: [to_ipa(sounds, "arpabet") for sounds in cmu_dictionary()[word]] for word in words}
     rows = []
     for name, transcribe in backends().items():

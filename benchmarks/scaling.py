@@ -87,7 +87,10 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 200_000])
     parser.add_argument("--steps", type=int, help="steps to train; by default an epoch")
     parser.add_argument("--tokens", type=int, default=4096, help="padded tokens of a batch")
+    parser.add_argument("--quick", action="store_true", help="200 and 300 rows, 3 steps: checks the script")
     args = parser.parse_args()
+    if args.quick:
+        args.rows, args.steps = [200, 300], 3
     table = []
     for rows in args.rows:
         with tempfile.TemporaryDirectory() as name:

@@ -13,13 +13,13 @@ import json
 import os
 import random
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, cycle, islice
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,9 +56,24 @@ def in_turns(jobs: Mapping[str, Callable[[], float]], repeats: int) -> list[Timi
 
 
 def alone(job: Callable[..., Any], *arguments: object) -> Any:
-    """The answer of a function of this module, called in a new interpreter that ends with it."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(job, *arguments).result()
+    """The answer of a function of this module, called in a new interpreter that ends with it.
+
+    A program of its own, not a process of `multiprocessing`: such a process waits at its end for workers that a library
+    started in it, and joblib's, which phonemizer uses, are ended only where a program ends.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        call, answer = Path(folder) / "call.json", Path(folder) / "answer.json"
+        call.write_text(json.dumps([job.__name__, *arguments]), encoding="utf-8")
+        # Its output is not waited for, which workers that outlive it could hold open.
+        command = [sys.executable, __file__, "--alone", call, answer]
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        return json.loads(answer.read_text(encoding="utf-8"))
+
+
+def answer_alone(call: Path, answer: Path) -> None:
+    """What the new interpreter does: calls the function that `alone` named, and leaves its answer."""
+    name, *arguments = json.loads(call.read_text(encoding="utf-8"))
+    answer.write_text(json.dumps(globals()[name](*arguments)), encoding="utf-8")
 
 
 def seconds_of(job: Callable[[], object]) -> float:
@@ -350,7 +365,11 @@ def main() -> None:
         "--only", choices=("tokenizing", "transcribing", "memory", "starting"), help="one of the tables"
     )
     parser.add_argument("--quick", action="store_true", help="60 lines, once: checks the script, measures nothing")
+    parser.add_argument("--alone", type=Path, nargs=2, help=argparse.SUPPRESS)  # a single measurement: see `alone`
     arguments = parser.parse_args()
+    if arguments.alone:
+        answer_alone(*arguments.alone)
+        return
     count, repeats, many_words = (60, 1, 3000) if arguments.quick else (5000, arguments.repeats, 1_000_000)
     if arguments.text:
         lines = [line for line in arguments.text.read_text(encoding="utf-8").splitlines() if line.strip()]

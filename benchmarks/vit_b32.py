@@ -88,7 +88,10 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=2048, help="padded tokens of a batch")
     parser.add_argument("--precision", default="no", choices=["no", "bf16", "fp16"])
     parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--quick", action="store_true", help="2 steps of the smallest tower: checks the script")
     args = parser.parse_args()
+    if args.quick:
+        args.presets, args.steps, args.tokens, args.rows = ["tiny"], 2, 256, 60
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_rows(folder / "rows.jsonl", args.rows)

@@ -49,7 +49,7 @@ def clip(
     """Put a new, untrained pronunciation tower beside a CLIP, and check that the CLIP stays as it is."""
     keep_libraries_quiet()
     with fast_imports():
-        from ipaclip.conversion_scripts import convert_clip_to_ipaclip
+        from ipaclip.conversion_scripts import convert_clip_to_ipaclip, verdict
     difference = convert_clip_to_ipaclip(
         clip,
         output,
@@ -59,7 +59,7 @@ def clip(
         language=language,
         seed=seed,
     )
-    typer.echo(f"{output}: image and text embeddings differ from {clip} by {difference:g}")
+    typer.echo(f"{output}: {verdict(difference, clip)}")
 
 
 @convert.command()
@@ -90,7 +90,7 @@ def original(
     """Turn a checkpoint of OpenAI's CLIP or of open_clip into an IPA-CLIP. Nothing in the file is executed."""
     keep_libraries_quiet()
     with fast_imports():
-        from ipaclip.conversion_scripts import convert_original_clip
+        from ipaclip.conversion_scripts import convert_original_clip, verdict
     difference = convert_original_clip(
         source,
         output,
@@ -103,7 +103,7 @@ def original(
         language=language,
         seed=seed,
     )
-    typer.echo(f"{output}: image and text embeddings differ from {source} by {difference:g}")
+    typer.echo(f"{output}: {verdict(difference, source)}")
 
 
 @convert.command()
@@ -135,8 +135,9 @@ def merge(
     keep_libraries_quiet()
     with fast_imports():
         from ipaclip.conversion_scripts import merge as merge_tower
+        from ipaclip.conversion_scripts import verdict
     difference = merge_tower(tower, clip, output)
-    typer.echo(f"{output}: embeddings differ from {clip} and {tower} by {difference:g}")
+    typer.echo(f"{output}: {verdict(difference, f'{clip} and {tower}')}")
 
 
 @convert.command()
@@ -145,5 +146,6 @@ def split(checkpoint: Annotated[str, _CHECKPOINT], output: Annotated[Path, _OUTP
     keep_libraries_quiet()
     with fast_imports():
         from ipaclip.conversion_scripts import split as split_checkpoint
+        from ipaclip.conversion_scripts import verdict
     difference = split_checkpoint(checkpoint, output)
-    typer.echo(f"{output}/pronunciation, {output}/clip: embeddings differ from {checkpoint} by {difference:g}")
+    typer.echo(f"{output}/pronunciation, {output}/clip: {verdict(difference, checkpoint)}")

@@ -1,5 +1,6 @@
 """Into IPA-CLIP, from CLIP checkpoints, and out of it: ONNX, single towers, the Hub."""
 
+from .comparison import verdict
 from .convert_clip_to_ipaclip import NewTower, convert_clip_to_ipaclip
 from .convert_original_clip import convert_original_clip
 from .export_onnx import TowerReport, export_onnx, to_markdown
@@ -16,4 +17,5 @@ __all__ = [
     "push",
     "split",
     "to_markdown",
+    "verdict",
 ]

@@ -53,8 +53,8 @@ def convert_clip_to_ipaclip(clip: str | Path, output: str | Path, **tower: Any) 
         tower: Any field of `NewTower`.
 
     Returns:
-        The largest absolute difference between image and text embeddings of the source and of the checkpoint as it is
-        loaded again from disk: 0.
+        How far image and text embeddings of the checkpoint, loaded again from disk, lie from the source's, as a share
+        of their largest value, in float32: up to 1e-4, for kernels round differently. Weights are the same to the bit.
 
     Raises:
         OSError: if there is no such CLIP, or `output` cannot be made.
@@ -66,7 +66,7 @@ def convert_clip_to_ipaclip(clip: str | Path, output: str | Path, **tower: Any) 
     difference = save_as_ipaclip(
         source, images, tokenizer, output, NewTower(**tower), description=str(clip), gallery_of=clip
     )
-    logger.info("%s: image and text embeddings differ from %s by %g", output, clip, difference)
+    logger.info("%s: image and text embeddings differ from those of %s by %.1e", output, clip, difference)
     return difference
 
 
@@ -82,7 +82,7 @@ def save_as_ipaclip(
 ) -> float:
     """Saves a CLIP with a new tower, its processor and, if there is one, its gallery (of the checkpoint `gallery_of`).
 
-    Returns how far its embeddings are off once it is loaded again: 0.
+    Returns how far its embeddings are off once it is loaded again.
     """
     if tower.preset not in PRESET_NAMES:
         raise ValueError(f"There is no preset {tower.preset!r}: choose from {', '.join(PRESET_NAMES)}.")
@@ -102,7 +102,7 @@ def save_as_ipaclip(
         processor.save_pretrained(directory)
         if gallery_of is not None:
             copy_files(gallery_of, directory, GALLERY_FILES)
-        return require_same_clip(source, directory, description)
+        return require_same_clip(source, IPAClipModel.from_pretrained(directory).eval(), description)
 
 
 @torch.no_grad()

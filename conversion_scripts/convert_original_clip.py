@@ -53,8 +53,8 @@ def convert_original_clip(
         tower: Any field of `NewTower`.
 
     Returns:
-        The largest absolute difference between image and text embeddings of the translated CLIP and of the checkpoint
-        as it is loaded again from disk: 0.
+        How far image and text embeddings of the checkpoint, loaded again from disk, lie from the translated CLIP's, as
+        a share of their largest value, in float32: up to 1e-4, for kernels round differently.
 
     Raises:
         OSError: if a file is missing or corrupt, or `output` cannot be made.

@@ -81,17 +81,19 @@ def _as_list(given: Any) -> list[Any]:
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]  # a frozen tower may have its own
     model.eval()
     try:
         yield
     finally:
-        model.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
 
 
-def _warn_of_long_texts(tokenizer: Any, texts: list[str]) -> None:
-    limit = tokenizer.model_max_length
-    for text, ids in zip(texts, tokenizer(texts, verbose=False)["input_ids"], strict=True):
+def _warn_of_long_texts(processor: Any, texts: list[str]) -> None:
+    limit = processor.tokenizer.model_max_length
+    whole = processor(text=texts, padding=False, truncation=False, verbose=False)["input_ids"]
+    for text, ids in zip(texts, whole, strict=True):
         if len(ids) > limit:
             logger.warning("%r is %d tokens long: the last %d were cut, for %d is the text tower's limit.",
                            text, len(ids), len(ids) - limit, limit)  # fmt: skip
@@ -107,7 +109,7 @@ def _picture(given: Any) -> Any:
 
 def _embed(model: Any, processor: Any, kind: str, inputs: list[Any]) -> torch.Tensor:
     if kind == "text":
-        _warn_of_long_texts(processor.tokenizer, inputs)
+        _warn_of_long_texts(processor, inputs)
     if kind == "images":
         inputs = [_picture(one) for one in inputs]
     batch = processor(**{kind: inputs}, return_tensors="pt", truncation=True).to(model.device)

@@ -619,7 +619,7 @@ class IPAClipPronunciationModelWithProjection(_FixedVocabulary, IPAClipPreTraine
 
 class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
     """
-    IPA-CLIP: CLIP's image and text towers, bit for bit, and the pronunciation tower in the same space.
+    IPA-CLIP: CLIP's image and text towers, weight for weight, and the pronunciation tower in the same space.
 
     Its checkpoints keep CLIP's keys, so that `CLIPModel.from_pretrained` loads the CLIP within.
     """

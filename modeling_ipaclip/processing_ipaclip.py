@@ -1,10 +1,13 @@
 """Processor of IPA-CLIP: pictures, texts and pronunciations, spelled or in IPA."""
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.feature_extraction_utils import BatchFeature
@@ -24,6 +27,31 @@ _FETCHING = frozenset(
     | {"trust_remote_code"}
 )
 _OWN_ARGUMENTS = frozenset({"language", "transcriber", "transcribers"})
+
+
+_locks: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+_locks_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    _locks_lock.release()
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):  # a lock that another thread held would stay locked in a forked process
+    os.register_at_fork(before=_locks_lock.acquire, after_in_parent=_locks_lock.release, after_in_child=_after_fork)
+
+
+@contextmanager
+def _alone(tokenizer: Any) -> Iterator[None]:
+    """
+    Keeps other threads from a tokenizer: transformers' fast ones hold the padding and truncation of the call that runs
+    where every other call of that moment finds them.
+    """
+    with _locks_lock:
+        lock = _locks.setdefault(tokenizer, threading.RLock())
+    with lock:
+        yield
 
 
 class IPAClipProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-arg]
@@ -147,7 +175,11 @@ class IPAClipProcessor(ProcessorMixin):
         return processor
 
     def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
-        files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        with ExitStack() as stack:
+            for tokenizer in (self.tokenizer, self.pronunciation_tokenizer):
+                stack.enter_context(_alone(tokenizer))
+                _forget_settings(tokenizer)
+            files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
         # The tokenizer writes its code into its own folder, but it is looked for at the root.
         if self.pronunciation_tokenizer._auto_class is not None:
             custom_object_save(self.pronunciation_tokenizer, save_directory)
@@ -163,7 +195,7 @@ class IPAClipProcessor(ProcessorMixin):
         **kwargs: Unpack[IPAClipProcessorKwargs],
     ) -> BatchFeature:
         r"""
-        Prepare any of pictures, texts and pronunciations for the model.
+        Prepare any of pictures, texts and pronunciations for the model. Threads may share a processor.
 
         Args:
             images: Pictures, as for [`~transformers.CLIPProcessor`].
@@ -190,8 +222,11 @@ class IPAClipProcessor(ProcessorMixin):
             raise ValueError("`ipa` and `pronounce` are two ways to pass the same thing: pass one of them.")
         own = kwargs.pop("pronunciation_kwargs", {})
         features = BatchFeature()
-        if images is not None or text is not None or (ipa is None and pronounce is None):
-            features = super().__call__(images=images, text=text, **self._padded(kwargs, self.tokenizer))
+        if text is not None:
+            with _alone(self.tokenizer):
+                features.update(super().__call__(text=text, **self._padded(kwargs, self.tokenizer)))
+        if images is not None or (text is None and ipa is None and pronounce is None):
+            features.update(super().__call__(images=images, **kwargs))
         if pronounce is not None:
             ipa = self._transcribe_input(pronounce, language)
         if ipa is not None:
@@ -199,8 +234,9 @@ class IPAClipProcessor(ProcessorMixin):
             shared = {key: value for key, value in kwargs.items() if key != "max_length" or text is None}
             shared = self._padded({**shared, "text_kwargs": own}, self.pronunciation_tokenizer)
             merged = self._merge_kwargs(ProcessingKwargs, self._settings(self.pronunciation_tokenizer), **shared)
-            for key, value in self._encode_pronunciations(ipa, name, merged["text_kwargs"]).items():
-                features[f"pronunciation_{key}"] = value
+            with _alone(self.pronunciation_tokenizer):
+                encoded = self._encode_pronunciations(ipa, name, merged["text_kwargs"])
+            features.update({f"pronunciation_{key}": value for key, value in encoded.items()})
         return features
 
     @staticmethod
@@ -304,6 +340,14 @@ class IPAClipProcessor(ProcessorMixin):
     def model_input_names(self) -> list[str]:
         names = self.image_processor.model_input_names + self.tokenizer.model_input_names
         return names + [f"pronunciation_{name}" for name in self.pronunciation_tokenizer.model_input_names]
+
+
+def _forget_settings(tokenizer: Any) -> None:
+    """Takes the last call's padding and truncation off a tokenizer, which would save them as its own."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
 
 
 def _checked_record(transcribers: dict[str, dict[str, str]] | None) -> dict[str, dict[str, str]] | None:

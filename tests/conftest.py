@@ -1,13 +1,10 @@
 """No network, and a checkpoint of a tiny random IPA-CLIP with a gallery whose right answers are known."""
 
+import importlib.util
 import os
-
-# Before anything imports transformers or huggingface_hub.
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +13,41 @@ import pytest
 if TYPE_CHECKING:
     from transformers import CLIPModel, CLIPTokenizer
 
+# Before anything imports transformers or huggingface_hub: what the person who tests has set for other work, such as a
+# token or a CI's wish for colours, and a home where nothing may be written, decide nothing here.
+OTHERS = ("ACCELERATE_", "ESPEAK", "HF_", "HUGGING", "PHONEMIZER_", "TRANSFORMERS_")
+LOOKS = ("CLICOLOR_FORCE", "FORCE_COLOR", "GITHUB_ACTIONS", "PYTHONIOENCODING", "PYTHONWARNINGS", "PY_COLORS")
+for name in list(os.environ):
+    if name.startswith(OTHERS) or name in LOOKS:
+        del os.environ[name]
+caches = tempfile.TemporaryDirectory(prefix="ipaclip-tests-")
+os.environ["HF_HOME"] = os.environ["MPLCONFIGDIR"] = caches.name
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["COLUMNS"] = "80"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+if importlib.util.find_spec("hypothesis"):
+    from hypothesis import HealthCheck, settings
+
+    # The same examples on every machine, and none too slow where others load it.
+    settings.register_profile(
+        "anywhere", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("anywhere")
+
 PROJECTION_DIM = 16
 
 # Three pictures embedded as these sound, and three as the text tower reads these: (character, name, what is encoded).
 SOUNDING = (("🦋", "butterfly", "bʌtɚflaɪ"), ("🐶", "dog", "dɔɡ"), ("☂️", "umbrella", "ʌmbɹɛlə"))
 WRITTEN = (("📖", "book", "book"), ("🖋️", "pen", "pen"), ("👨‍👩‍👧", "family", "family"))
+
+
+@pytest.fixture(autouse=True)
+def numbers_drawn_alike() -> None:
+    """What a test draws does not depend on the tests before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def tiny_clip_tokenizer() -> "CLIPTokenizer":

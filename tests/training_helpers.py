@@ -72,7 +72,7 @@ def launch(*words):
     environment.pop("ACCELERATE_USE_CPU", None)
     done = subprocess.run(
         [*command, "--main_process_port", "0", *map(str, words)],
-        capture_output=True, text=True, check=False, env=environment, timeout=300,
+        capture_output=True, text=True, check=False, env=environment, timeout=3600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -10,6 +10,7 @@ import struct
 import unicodedata
 from collections import deque
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from tokenizers import Regex, normalizers
@@ -46,13 +47,19 @@ def _double_array(root: dict[int, Any]) -> list[int]:
     """The trie's units. A node at `place` has its child for `byte` at `place ^ offset ^ byte`."""
     units = [0] * 256
     taken = {0}
-    bases: set[int] = set()
+    bases = {0}
+    free = 1  # no place before it is
     nodes = deque([(root, 0)])
     while nodes:
         node, place = nodes.popleft()
-        base = 1
-        while base in bases or any(base ^ byte in taken for byte in node):
-            base += 1
+        while free in taken:
+            free += 1
+        first = min(node)
+        base = next(
+            child ^ first
+            for child in count(free)
+            if child ^ first not in bases and not any(child ^ first ^ byte in taken for byte in node)
+        )
         bases.add(base)
         units.extend([0] * ((base | 255) + 1 - len(units)))
         units[place] |= (place ^ base) << 10

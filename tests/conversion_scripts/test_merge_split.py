@@ -10,6 +10,7 @@ from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
 from ipaclip.conversion_scripts import convert_clip_to_ipaclip, merge, split
 from ipaclip.training.sound_alone.fit import add_phonetic_projection
+from kernels import assert_same_outputs
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTextEncoding, AutoTokenizer, CLIPImageProcessor, CLIPModel, CLIPProcessor
 
@@ -51,8 +52,8 @@ def test_the_output_for_sound_alone_goes_with_the_tower(tiny_checkpoint: Path, t
 
 
 def test_split_and_merged_it_is_the_same_again(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    assert split(tiny_checkpoint, tmp_path / "parts") == 0
-    assert merge(tmp_path / "parts" / "pronunciation", tmp_path / "parts" / "clip", tmp_path / "again") == 0
+    assert split(tiny_checkpoint, tmp_path / "parts") <= 1e-4
+    assert merge(tmp_path / "parts" / "pronunciation", tmp_path / "parts" / "clip", tmp_path / "again") <= 1e-4
     assert same_files(tiny_checkpoint, tmp_path / "again")
     inputs = [
         IPAClipProcessor.from_pretrained(directory)(ipa=["kæt"], text=["cat"])
@@ -70,21 +71,19 @@ def test_the_parts_load_by_themselves(tiny_checkpoint: Path, tmp_path: Path) -> 
     assert type(tower) is IPAClipPronunciationModelWithProjection
     inputs = AutoTokenizer.from_pretrained(tmp_path / "parts" / "pronunciation")(["kæt"], return_tensors="pt")
     expected = whole.get_pronunciation_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
-    # Weights that lie at other places in memory may give other last bits.
-    actual = tower(inputs["input_ids"], inputs["attention_mask"]).pronunciation_embeds
-    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
+    assert_same_outputs(tower(inputs["input_ids"], inputs["attention_mask"]).pronunciation_embeds, expected)
 
     clip_inputs = CLIPProcessor.from_pretrained(tmp_path / "parts" / "clip")(text=["cat"], return_tensors="pt")
     clip = CLIPModel.from_pretrained(tmp_path / "parts" / "clip")
     assert clip.config.model_type == "clip"
     assert not [key for key in load_file(tmp_path / "parts" / "clip" / "model.safetensors") if "pronunciation" in key]
     expected = whole.get_text_features(**clip_inputs).pooler_output
-    torch.testing.assert_close(clip.get_text_features(**clip_inputs).pooler_output, expected, atol=1e-5, rtol=1e-5)
+    assert_same_outputs(clip.get_text_features(**clip_inputs).pooler_output, expected)
 
 
 def test_onto_another_clip(tiny_checkpoint: Path, tmp_path: Path) -> None:
     clip = other_clip(tmp_path / "clip")
-    assert merge(tiny_checkpoint, clip, tmp_path / "out") == 0
+    assert merge(tiny_checkpoint, clip, tmp_path / "out") <= 1e-4
     weights, tower = load_file(tmp_path / "out" / "model.safetensors"), load_file(tiny_checkpoint / "model.safetensors")
     theirs = load_file(clip / "model.safetensors")
     assert weights.keys() == tower.keys()
@@ -148,7 +147,7 @@ def test_results_with_pictures_stay_with_their_clip(tiny_checkpoint_copy: Path, 
 def test_different_dtypes_meet_in_the_wider_one(tiny_checkpoint: Path, tmp_path: Path) -> None:
     IPAClipModel.from_pretrained(tiny_checkpoint, dtype=torch.float16).save_pretrained(tmp_path / "half")
     IPAClipProcessor.from_pretrained(tiny_checkpoint).save_pretrained(tmp_path / "half")
-    assert merge(tmp_path / "half", tiny_checkpoint, tmp_path / "out") == 0
+    assert merge(tmp_path / "half", tiny_checkpoint, tmp_path / "out") <= 1e-4
     weights, half = (load_file(tmp_path / name / "model.safetensors") for name in ("out", "half"))
     key = "pronunciation_projection.weight"
     assert weights[key].dtype == torch.float32

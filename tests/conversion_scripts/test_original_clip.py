@@ -211,7 +211,7 @@ def test_an_archive_in_half_precision(tmp_path: Path) -> None:
 def test_a_2021_archive_becomes_an_ipaclip(tmp_path: Path, tokenizer: Path) -> None:
     original = OriginalCLIP(vocab_size=VOCAB_SIZE)
     file = archive(original, tmp_path / "ViT-T-8.pt")
-    assert convert_original_clip(file, tmp_path / "out", tokenizer=tokenizer, preset="tiny") == 0
+    assert convert_original_clip(file, tmp_path / "out", tokenizer=tokenizer, preset="tiny") <= 1e-4
     model = IPAClipModel.from_pretrained(tmp_path / "out")
     assert_same_outputs(original, model, VOCAB_SIZE)
     processor = IPAClipProcessor.from_pretrained(tmp_path / "out")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from ipaclip import IPAClipModel, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from kernels import assert_same_outputs, same_weights
 from modeling_helpers import PROJECTION_DIM, pronunciation_ids, tiny_model
 from transformers import CLIPModel
 
@@ -82,12 +83,15 @@ def test_a_tuple_where_a_tuple_is_asked_for(model):
 def test_it_is_saved_and_loaded(model, tmp_path):
     model.save_pretrained(tmp_path)
     expected = sound(model, *pronunciation_ids())
-    assert torch.equal(sound(IPAClipModel.from_pretrained(tmp_path).eval(), *pronunciation_ids()), expected)
+    loaded = IPAClipModel.from_pretrained(tmp_path).eval()
+    assert same_weights(loaded, model)
+    assert_same_outputs(sound(loaded, *pronunciation_ids()), expected)
     tower = IPAClipPronunciationModelWithProjection.from_pretrained(tmp_path).eval()
-    assert torch.equal(sound(tower, *pronunciation_ids()), expected)
+    assert_same_outputs(sound(tower, *pronunciation_ids()), expected)
     tower.save_pretrained(tmp_path / "tower")
     again = IPAClipPronunciationModelWithProjection.from_pretrained(tmp_path / "tower").eval()
-    assert torch.equal(sound(again, *pronunciation_ids()), expected)
+    assert same_weights(again, tower)
+    assert_same_outputs(sound(again, *pronunciation_ids()), expected)
     clip = CLIPModel.from_pretrained(tmp_path)
     assert torch.equal(clip.logit_scale, model.logit_scale)
 

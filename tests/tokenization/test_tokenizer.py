@@ -11,8 +11,10 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from datasets.fingerprint import Hasher
 from ipaclip.tokenization import IPATokenizer, UnknownSymbol, split_segments, unknown_symbols
 from ipaclip.tokenization.phonemes.segments import MODIFIERS, SUPRASEGMENTALS, TIE, TONES, panphon_table, vocabulary
+from tokenizers import normalizers
 from transformers import AutoTokenizer
 
 SEGMENTS = sorted(panphon_table().segments)
@@ -296,6 +298,7 @@ def test_save_and_load(tokenizer: IPATokenizer, tmp_path: Path) -> None:
 FRESH = """
 import json, sys
 sys.modules["ipaclip"] = None
+from tokenizers import normalizers
 from transformers import AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 texts = json.loads(sys.argv[2])
@@ -318,9 +321,19 @@ SHIPPED = Path(__file__).parents[2] / "pretrained" / "emoji" / "pronunciation_to
 
 
 def test_the_ids_of_the_shipped_checkpoint_are_kept(tokenizer: IPATokenizer) -> None:
-    model = json.loads(SHIPPED.read_text(encoding="utf-8"))["model"]
-    assert [token for token, _ in model["vocab"]] == list(vocabulary())
-    assert model == json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    shipped = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    assert [token for token, _ in shipped["model"]["vocab"]] == list(vocabulary())
+    assert shipped == json.loads(tokenizer.backend_tokenizer.to_str())
+
+
+def test_a_tokenizer_with_other_rules_loads_and_keeps_them(tokenizer: IPATokenizer, tmp_path: Path) -> None:
+    """As one that an older version saved."""
+    older = IPATokenizer.build()
+    older.backend_tokenizer.normalizer = normalizers.NFD()
+    older.save_pretrained(tmp_path)
+    loaded = IPATokenizer.from_pretrained(tmp_path)
+    assert loaded(["sʷʲ gæ"], add_special_tokens=False).tokens(0) == ["sʷ", "ʲ", " ", "g", "æ"]
+    assert loaded.batch_ids(["kæt"]) == [loaded("kæt").input_ids] == [tokenizer("kæt").input_ids]
 
 
 def test_unknown_drop(tokenizer: IPATokenizer, tmp_path: Path) -> None:
@@ -483,6 +496,30 @@ def test_no_setting_of_a_call_is_saved(tokenizer: IPATokenizer, tmp_path: Path) 
     saved = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
     assert saved["truncation"] is None
     assert saved["padding"] is None
+
+
+def test_use_leaves_no_trace_in_copies_pickles_and_hashes() -> None:
+    """`datasets` hashes what a tokenizer holds: equal maps must have equal hashes."""
+    tokenizer = IPATokenizer.build()
+    before, hashed = pickle.dumps(tokenizer), Hasher.hash(tokenizer)
+    tokenizer(["kæt dɔɡ", "[a] b"], truncation=True, max_length=4, padding=True)
+    tokenizer("a <pad> b", split_special_tokens=True)
+    assert len(tokenizer("a" * 600).input_ids) == 602  # transformers warns of its length, once
+    tokenizer.pad([{"input_ids": [2, 3]}, {"input_ids": [2, 4, 3]}])
+    assert Hasher.hash(tokenizer) == hashed
+    assert pickle.dumps(tokenizer) == before
+
+
+def test_a_setting_for_special_tokens_holds_for_its_call(tokenizer: IPATokenizer) -> None:
+    ids = tokenizer("a <pad> b").input_ids
+    assert tokenizer("a <pad> b", split_special_tokens=True).input_ids != ids
+    assert tokenizer("a <pad> b").input_ids == ids
+    assert tokenizer(["a <pad> b"]).input_ids == [ids]
+
+
+def test_its_tokens_are_not_learned_from_texts(tokenizer: IPATokenizer) -> None:
+    with pytest.raises(NotImplementedError, match=r"segments of a table.*build\(segments="):
+        tokenizer.train_new_from_iterator([["kæt"]], vocab_size=100)
 
 
 TEXTBOOK = """

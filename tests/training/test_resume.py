@@ -212,20 +212,10 @@ def test_only_the_last_checkpoints_are_kept(configuration):
 
 
 @pytest.mark.slow
-def test_killed_runs_end_with_the_weights_of_the_one_that_was_not(tmp_path):
+def test_killed_runs_end_with_the_weights_of_those_that_were_not(tmp_path):
+    """On the processor at hand, one process and two."""
     drill = Path(__file__).parents[2] / "benchmarks" / "resume_drill.py"
-    command = [
-        sys.executable,
-        str(drill),
-        "--kills",
-        "2",
-        "--steps",
-        "60",
-        "--processes",
-        "1",
-        "--folder",
-        str(tmp_path),
-    ]
+    command = [sys.executable, str(drill), "--quick", "--folder", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "| 1 | 2 |" in done.stdout
+    assert [line.split("|")[1].strip() for line in done.stdout.splitlines()[-2:]] == ["1", "2"]

@@ -346,25 +346,27 @@ import signal, sys, time
 from ipaclip.tokenization import bulk_shards, transcribe_file
 
 one_shard = bulk_shards.ShardJob.run
-def slowly(self, number, rows):
-    time.sleep(0.05)
+def a_few(self, number, rows):
+    if number >= int(sys.argv[4]):
+        time.sleep(3600)  # until it is ended
     return one_shard(self, number, rows)
 
-bulk_shards.ShardJob.run = slowly
+bulk_shards.ShardJob.run = a_few
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
     transcribe_file(sys.argv[1], sys.argv[2], language="eng-Latn", rows_per_shard=5, num_proc=int(sys.argv[3]))
 """
 
 
-def start(script: Path, source: Path, output: Path, num_proc: int = 1) -> subprocess.Popen[bytes]:
+def start(script: Path, source: Path, output: Path, shards: int, num_proc: int = 1) -> subprocess.Popen[bytes]:
+    """Transcribes so many shards of five rows, and stops there."""
     script.write_text(SCRIPT, encoding="utf-8")
-    arguments = [str(script), str(source), str(output), str(num_proc)]
+    arguments = [str(script), str(source), str(output), str(num_proc), str(shards)]
     return subprocess.Popen([sys.executable, *arguments], stderr=subprocess.PIPE)
 
 
 def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600  # however much else the machine has to do
     while not condition():
         assert process.poll() is None, process.communicate()[1].decode()
         assert time.monotonic() < deadline
@@ -383,7 +385,7 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path: Path, output: str, ho
     run(source, tmp_path / "whole" / output, rows_per_shard=5)
 
     target = tmp_path / output
-    process = start(tmp_path / "script.py", source, target)
+    process = start(tmp_path / "script.py", source, target, shards=4)
     wait_for(lambda: shards_done(target) >= 3, process)
     process.send_signal(how)
     process.communicate()
@@ -394,7 +396,7 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path: Path, output: str, ho
     done = shards_done(target)
     assert 3 <= done < 60
 
-    process = start(tmp_path / "script.py", source, target)
+    process = start(tmp_path / "script.py", source, target, shards=8)
     wait_for(lambda: shards_done(target) > done, process)
     assert first.stat().st_mtime_ns == written
     process.send_signal(how)
@@ -409,13 +411,13 @@ def test_killed_with_workers_it_leaves_none_behind(tmp_path: Path) -> None:
     psutil = pytest.importorskip("psutil")
     source = mixed(tmp_path / "in.csv", 1000)
     target = tmp_path / "out.csv"
-    process = start(tmp_path / "script.py", source, target, num_proc=2)
+    process = start(tmp_path / "script.py", source, target, shards=4, num_proc=2)
     wait_for(lambda: shards_done(target) >= 3, process)
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     process.kill()
     process.communicate()
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=600)[1] == []
     assert shards_done(target) < 200
     run(source, target, rows_per_shard=5)
     (tmp_path / "whole").mkdir()
@@ -516,7 +518,7 @@ def test_an_output_that_exists_is_kept(tmp_path: Path) -> None:
 
 def test_two_runs_on_one_output(tmp_path: Path) -> None:
     source, output = mixed(tmp_path / "in.csv", 600), tmp_path / "out.csv"
-    process = start(tmp_path / "script.py", source, output)
+    process = start(tmp_path / "script.py", source, output, shards=2)
     wait_for(lambda: shards_done(output) >= 1, process)
     with pytest.raises(BulkError, match=rf"Another process \(pid {process.pid}\) is at work on"):
         run(source, output, rows_per_shard=5)

@@ -114,7 +114,7 @@ def test_the_clip_within_an_ipa_clip_teaches_as_that_clip_does(tiny_checkpoint, 
     CLIPModel.from_pretrained(tiny_checkpoint).save_pretrained(tmp_path)
     tiny_clip_tokenizer().save_pretrained(tmp_path)
     within, plain = load_teacher(str(tiny_checkpoint)), load_teacher(str(tmp_path))
-    np.testing.assert_array_equal(within.embed(TEXTS), plain.embed(TEXTS))
+    np.testing.assert_allclose(within.embed(TEXTS), plain.embed(TEXTS), atol=1e-5)
     assert within.fingerprint() == plain.fingerprint()
 
 
@@ -142,7 +142,7 @@ def test_texts_that_are_cut_are_counted(tmp_path, caplog):
         embeddings = teacher.embed([long, "bee", long[:22]])
     assert teacher.truncated == 1
     assert "reads 24 tokens" in caplog.text
-    np.testing.assert_allclose(embeddings[0], embeddings[2], atol=1e-6)
+    np.testing.assert_allclose(embeddings[0], embeddings[2], atol=1e-5)
 
 
 def test_positions_that_are_kept_for_padding_are_not_counted(tmp_path):
@@ -210,7 +210,7 @@ def test_a_sentence_encoder_pools_as_its_configuration_says(key, newer, tmp_path
     teacher = load_teacher(directory)
     assert teacher.clip is None
     for row, text in zip(teacher.embed(TEXTS), TEXTS, strict=True):
-        np.testing.assert_allclose(row, POOLED[key](bert_states(directory, text)), atol=1e-5)
+        np.testing.assert_allclose(row, POOLED[key](bert_states(directory, text)), atol=1e-4)
 
 
 def test_several_poolings_are_joined_and_normalize_is_obeyed(tmp_path):
@@ -245,7 +245,7 @@ def test_a_dense_module_is_obeyed(file, tmp_path):
     assert teacher.dim == 5
     for row, text in zip(teacher.embed(TEXTS), TEXTS, strict=True):
         expected = np.tanh(weight.numpy() @ bert_states(directory, text).mean(0) + bias.numpy())
-        np.testing.assert_allclose(row, expected, atol=1e-5)
+        np.testing.assert_allclose(row, expected, atol=1e-4)
 
 
 def test_lower_case_and_the_default_prompt_are_obeyed(tmp_path):
@@ -273,7 +273,7 @@ def test_sentence_token_states(tmp_path):
     directory = bert_checkpoint(tmp_path)
     states = bert_states(directory, "bee")
     tokens = load_teacher(directory).embed_tokens(["bee", "a longer text"], len(states))
-    np.testing.assert_allclose(tokens[0], states, atol=1e-5)
+    np.testing.assert_allclose(tokens[0], states, atol=1e-4)
 
 
 @pytest.mark.parametrize(
