@@ -125,26 +125,12 @@ def read_words(name: str) -> list[str]:
     return [line.strip() for line in read_lines(name) if line.strip()]
 
 
-def transcribe_each(
-    transcribe: Callable[[list[str]], list[str]], texts: Sequence[str], together: int = 256
+def some_at_a_time(
+    transcribe_each: Callable[[list[str]], Sequence[str | ValueError]], texts: Sequence[str], together: int = 256
 ) -> Iterator[str | ValueError]:
-    """For each text its IPA, or the error that says why it has none.
-
-    Raises:
-        RuntimeError, ValueError, ImportError: What `transcribe` raises for another reason than a text.
-    """
-    from ipaclip.tokenization import TranscriptionError
-
+    """For each text its IPA, or the error that says why it has none; the first ones before the last are asked for."""
     for start in range(0, len(texts), together):
-        some = list(texts[start : start + together])
-        try:
-            yield from transcribe(some)
-        except TranscriptionError:  # says which text it was, but not whether it was the only one
-            for text in some:
-                try:
-                    yield transcribe([text])[0]
-                except TranscriptionError as error:
-                    yield error
+        yield from transcribe_each(list(texts[start : start + together]))
 
 
 def debug_option() -> Any:

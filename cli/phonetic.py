@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import fast_imports, keep_libraries_quiet, read_words, show_progress, transcribe_each
+from .console import fast_imports, keep_libraries_quiet, read_words, show_progress
 
 _DRAWN = 8000
 
@@ -84,7 +84,7 @@ def _words(language: str, seed: int) -> list[str]:
 def _said(processor: Any, words: list[str]) -> list[str]:
     """Their pronunciations; what has none is named and left out."""
     said = []
-    for word, one in zip(words, transcribe_each(processor.transcribe, words), strict=True):
+    for word, one in zip(words, processor.transcribe_each(words), strict=True):
         if isinstance(one, ValueError):
             typer.echo(f"left out: {word} ({one})", err=True)
         else:

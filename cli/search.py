@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import CANNOT_BE_SAID, complain, fast_imports, keep_libraries_quiet, read_words, transcribe_each
+from .console import CANNOT_BE_SAID, complain, fast_imports, keep_libraries_quiet, read_words
 
 if TYPE_CHECKING:
     from ipaclip.search import Gallery, Hit, PictureSearch
@@ -126,14 +126,14 @@ def _why_unreadable(query: str) -> str | None:
 def _ask_by_sound(
     pictures: "PictureSearch", answers: list[_Answer], *, is_ipa: bool, language: str | None, top: int
 ) -> None:
-    def transcribe(texts: list[str]) -> list[str]:
+    def transcribe_each(texts: list[str]) -> list[str | ValueError]:
         try:
-            return list(pictures.processor.transcribe(texts, language=language))
+            return list(pictures.processor.transcribe_each(texts, language=language))
         except RuntimeError as error:  # the checkpoint was taught by another transcriber than is installed
             raise ValueError(str(error)) from error
 
     queries = [answer.query for answer in answers]
-    for answer, ipa in zip(answers, queries if is_ipa else transcribe_each(transcribe, queries), strict=True):
+    for answer, ipa in zip(answers, queries if is_ipa else transcribe_each(queries), strict=True):
         if isinstance(ipa, ValueError):
             answer.error = str(ipa)
         elif not _has_known_sign(pictures, ipa):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import CANNOT_BE_SAID, complain, keep_libraries_quiet, read_lines, show_progress, transcribe_each
+from .console import CANNOT_BE_SAID, complain, keep_libraries_quiet, read_lines, show_progress, some_at_a_time
 
 _DEFAULT_LANGUAGE = "eng-Latn"
 _BULK = "A whole file or data set (with --output)"
@@ -111,7 +111,7 @@ def _transcribe_words(words: list[str], file: str | None, language: str, backend
     failed = False
     transcriber = get_transcriber(language, backend)
     # Blank lines are nothing to say, and nothing to complain of.
-    said = iter(transcribe_each(transcriber.transcribe, [*words, *filter(str.strip, lines)]))
+    said = iter(some_at_a_time(transcriber.transcribe_each, [*words, *filter(str.strip, lines)]))
     for index, text in enumerate(texts):
         ipa = next(said) if index < len(words) or text.strip() else ""
         if isinstance(ipa, ValueError):

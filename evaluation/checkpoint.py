@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from ipaclip.encoding import encode
 from ipaclip.search.fusion import EMBEDDED_GATE, NO_GATE, Gate
-from ipaclip.tokenization import TranscriptionError
 
 from .retrieval.retrieval import ProcessorTranscriber
 from .sound_alone import encode_sound
@@ -91,14 +90,9 @@ def transcribe(checkpoint: Checkpoint, words: Sequence[str]) -> tuple[dict[str, 
     some = list(dict.fromkeys(words))
     if not some:
         return {}, {}
-    try:
-        return dict(zip(some, ProcessorTranscriber(checkpoint.processor, None).transcribe(some), strict=True)), {}
-    except TranscriptionError as error:  # of one text, but there may be more of the kind
-        if len(some) == 1:
-            return {}, {some[0]: f"it cannot be pronounced ({error})"}
-    half = len(some) // 2
-    first, second = transcribe(checkpoint, some[:half]), transcribe(checkpoint, some[half:])
-    return first[0] | second[0], first[1] | second[1]
+    answers = dict(zip(some, ProcessorTranscriber(checkpoint.processor, None).transcribe_each(some), strict=True))
+    said = {word: answer for word, answer in answers.items() if isinstance(answer, str)}
+    return said, {word: f"it cannot be pronounced ({answers[word]})" for word in some if word not in said}
 
 
 def by_pronunciation(checkpoint: Checkpoint, ipa: list[str], show_progress: bool = False) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .pictures import as_rgb, open_picture
+from .processing_ipaclip import alone
 
 logger = logging.getLogger(__name__)
 
@@ -81,18 +82,22 @@ def _as_list(given: Any) -> list[Any]:
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]  # a frozen tower may have its own
+    was_training = model.training
+    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    modes = [module.training for module in modules]  # a frozen tower may have its own
     model.eval()
     try:
         yield
     finally:
-        for module, was_training in modes:
-            module.training = was_training
+        model.train(was_training)
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
 
 
-def _warn_of_long_texts(processor: Any, texts: list[str]) -> None:
-    limit = processor.tokenizer.model_max_length
-    whole = processor(text=texts, padding=False, truncation=False, verbose=False)["input_ids"]
+def _warn_of_long_texts(tokenizer: Any, texts: list[str]) -> None:
+    limit = tokenizer.model_max_length
+    with alone(tokenizer):
+        whole = tokenizer(texts, verbose=False)["input_ids"]
     for text, ids in zip(texts, whole, strict=True):
         if len(ids) > limit:
             logger.warning("%r is %d tokens long: the last %d were cut, for %d is the text tower's limit.",
@@ -109,7 +114,7 @@ def _picture(given: Any) -> Any:
 
 def _embed(model: Any, processor: Any, kind: str, inputs: list[Any]) -> torch.Tensor:
     if kind == "text":
-        _warn_of_long_texts(processor, inputs)
+        _warn_of_long_texts(processor.tokenizer, inputs)
     if kind == "images":
         inputs = [_picture(one) for one in inputs]
     batch = processor(**{kind: inputs}, return_tensors="pt", truncation=True).to(model.device)

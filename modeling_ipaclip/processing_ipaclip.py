@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):  # a lock that another thread held would sta
 
 
 @contextmanager
-def _alone(tokenizer: Any) -> Iterator[None]:
+def alone(tokenizer: Any) -> Iterator[None]:
     """
     Keeps other threads from a tokenizer: transformers' fast ones hold the padding and truncation of the call that runs
     where every other call of that moment finds them.
@@ -177,7 +177,7 @@ class IPAClipProcessor(ProcessorMixin):
     def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         with ExitStack() as stack:
             for tokenizer in (self.tokenizer, self.pronunciation_tokenizer):
-                stack.enter_context(_alone(tokenizer))
+                stack.enter_context(alone(tokenizer))
                 _forget_settings(tokenizer)
             files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
         # The tokenizer writes its code into its own folder, but it is looked for at the root.
@@ -223,7 +223,7 @@ class IPAClipProcessor(ProcessorMixin):
         own = kwargs.pop("pronunciation_kwargs", {})
         features = BatchFeature()
         if text is not None:
-            with _alone(self.tokenizer):
+            with alone(self.tokenizer):
                 features.update(super().__call__(text=text, **self._padded(kwargs, self.tokenizer)))
         if images is not None or (text is None and ipa is None and pronounce is None):
             features.update(super().__call__(images=images, **kwargs))
@@ -234,7 +234,7 @@ class IPAClipProcessor(ProcessorMixin):
             shared = {key: value for key, value in kwargs.items() if key != "max_length" or text is None}
             shared = self._padded({**shared, "text_kwargs": own}, self.pronunciation_tokenizer)
             merged = self._merge_kwargs(ProcessingKwargs, self._settings(self.pronunciation_tokenizer), **shared)
-            with _alone(self.pronunciation_tokenizer):
+            with alone(self.pronunciation_tokenizer):
                 encoded = self._encode_pronunciations(ipa, name, merged["text_kwargs"])
             features.update({f"pronunciation_{key}": value for key, value in encoded.items()})
         return features

@@ -14,7 +14,6 @@ from ipaclip.common.rows import read_table as read_rows
 from ipaclip.encoding import encode
 from ipaclip.pictures import open_picture
 from ipaclip.search.fusion import EMBEDDED_GATE, Gate, fuse, fuse_cosines
-from ipaclip.tokenization import TranscriptionError
 from tqdm import tqdm
 
 from ..metrics import as_array
@@ -254,7 +253,7 @@ def evaluate_captions(
     if not opened:
         raise ValueError(f"None of {len(pictures)} pictures opens: {_first(aside)}")
     texts = list(dict.fromkeys(caption for picture in opened for caption in picture.captions))
-    said = _transcribe_each(lambda some: processor.transcribe(list(some), language=language), texts)
+    said = dict(zip(texts, processor.transcribe_each(texts, language=language), strict=True))
     aside.update({text: str(why) for text, why in said.items() if isinstance(why, Exception)})
     texts = [text for text in texts if text not in aside]
     if not texts:
@@ -306,18 +305,3 @@ def _embed_pictures(
         if images:
             parts.append(encode(model, processor, images=images))
     return opened, torch.cat(parts) if parts else torch.empty(0, 0)
-
-
-def _transcribe_each(
-    transcribe: Callable[[Sequence[str]], list[str]], texts: Sequence[str]
-) -> dict[str, str | TranscriptionError]:
-    """Text → its IPA, or why it has none: a list that is refused is halved until the texts to blame are alone."""
-    if not texts:
-        return {}
-    try:
-        return dict(zip(texts, transcribe(texts), strict=True))
-    except TranscriptionError as error:
-        if len(texts) == 1:
-            return {texts[0]: error}
-    half = len(texts) // 2
-    return _transcribe_each(transcribe, texts[:half]) | _transcribe_each(transcribe, texts[half:])

@@ -1,7 +1,7 @@
 """Picture retrieval by sound: are pictures found by their names as one hears them, misspells and mishears them?"""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,8 +188,14 @@ class ProcessorTranscriber:
         return f"{self.language} by {self.backend}, {self.version}"
 
     def transcribe(self, texts: Sequence[str]) -> list[str]:
+        return self._ask(self._processor.transcribe, texts)
+
+    def transcribe_each(self, texts: Sequence[str]) -> list[str | ValueError]:
+        return self._ask(self._processor.transcribe_each, texts)
+
+    def _ask(self, transcribe: Callable[..., list[Any]], texts: Sequence[str]) -> list[Any]:
         try:
-            return self._processor.transcribe(list(texts), language=self.language)
+            return transcribe(list(texts), language=self.language)
         except RuntimeError as error:  # the checkpoint was taught by another transcriber than is installed
             raise ValueError(str(error)) from error
 

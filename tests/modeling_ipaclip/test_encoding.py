@@ -82,6 +82,17 @@ def test_after_an_error_the_model_is_in_the_mode_it_was_in(parts):
     model.eval()
 
 
+def test_a_frozen_tower_stays_in_its_own_mode(parts):
+    model, processor = parts
+    model.train()
+    model.text_model.eval()
+    encode(model, processor, ipa=IPA)
+    assert model.training
+    assert model.pronunciation_model.training
+    assert not any(module.training for module in model.text_model.modules())
+    model.eval()
+
+
 def test_nothing_gives_no_rows_and_two_kinds_are_an_error(parts):
     model, processor = parts
     assert encode(model, processor, ipa=[]).shape == (0, 16)

@@ -75,6 +75,9 @@ class FakeTranscriber:
         spoken = {"butterfly": "bʌtɚflaɪ", "bat": "bat", "?": " "}
         return [spoken[text] for text in texts]
 
+    def transcribe_each(self, texts: Sequence[str]) -> list[str | ValueError]:
+        return [ValueError(f"{text} cannot be said") if text == "!" else self.transcribe([text])[0] for text in texts]
+
 
 class FakeEntryPoint:
     """Stands for the package's `get_transcriber`; counts how often one is made."""
@@ -355,6 +358,27 @@ def test_round_trip_through_files(loader: Any, tmp_path: Path) -> None:
     assert expected.keys() == actual.keys()
     assert all(torch.equal(actual[key], expected[key]) for key in expected)
     assert loader.from_pretrained(tmp_path, language="fra-Latn").language == "fra-Latn"
+
+
+def test_no_setting_of_a_call_is_saved(tmp_path: Path) -> None:
+    processor = make_processor()
+    processor.save_pretrained(tmp_path / "unused")
+    processor(text=["a dog"], ipa=["bat"], padding="max_length", max_length=9, truncation=True, return_tensors="pt")
+    processor.tokenizer(["a dog"], padding="max_length", max_length=9, truncation=True)
+    processor.save_pretrained(tmp_path / "used")
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        for folder in (".", "pronunciation_tokenizer"):
+            used, unused = ((tmp_path / name / folder / file).read_text() for name in ("used", "unused"))
+            assert used == unused
+    loaded = IPAClipProcessor.from_pretrained(tmp_path / "used")
+    assert len(loaded(text=["a dog"])["input_ids"][0]) == len("a dog") + 1
+
+
+def test_each_text_has_an_answer_or_a_reason(entry_point: FakeEntryPoint) -> None:
+    bat, error = make_processor().transcribe_each(["bat", "!"])
+    assert bat == "bat"
+    assert isinstance(error, ValueError)
+    assert "cannot be said" in str(error)
 
 
 def test_a_processor_saved_without_a_record_by_language_loads(entry_point: FakeEntryPoint, tmp_path: Path) -> None:
