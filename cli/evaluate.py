@@ -103,9 +103,10 @@ def _print_retrieval(names: list[str], seed: int, output: Path | None, as_json: 
     with fast_imports():
         pictures = PictureSearch.from_checkpoint(directory)
     import torch
+    from ipaclip.common.files import write_text
     from ipaclip.evaluation import evaluate_retrieval
     from ipaclip.evaluation.plain_report import plain_report
-    from ipaclip.evaluation.report import REPORT_JSON, REPORT_MARKDOWN, write_text
+    from ipaclip.evaluation.report import REPORT_JSON, REPORT_MARKDOWN
     from ipaclip.evaluation.suites import terms_of
     from ipaclip.search.fusion import load_gate
 
@@ -193,7 +194,8 @@ def _exit_if_failed(*reports: "Report") -> None:
 
 
 def _compare(names: list[str], suite: str, options: "Options", output: Path | None, as_json: bool) -> None:
-    from ipaclip.evaluation.report import compare, read_report, write_text
+    from ipaclip.common.files import write_text
+    from ipaclip.evaluation.report import compare, read_report
 
     if len(names) < 2:
         raise ValueError(

@@ -43,7 +43,7 @@ def fit_phonetic(
     with fast_imports():
         import torch
         from ipaclip import IPAClipModel, IPAClipProcessor
-        from ipaclip.conversion_scripts.new_directory import new_directory
+        from ipaclip.common.files import new_directory
         from ipaclip.search import local_checkpoint
         from ipaclip.training.sound_alone.fit import add_phonetic_projection, fit_phonetic_projection
 
@@ -95,7 +95,7 @@ def _said(processor: Any, words: list[str]) -> list[str]:
 def _record(path: Path, record: dict[str, Any]) -> None:
     """Adds how the projection was fitted to the checkpoint's own record."""
     from ipaclip.checkpoint_path import read_json
-    from ipaclip.evaluation.report import write_text
+    from ipaclip.common.files import write_text
 
     metrics = read_json(path) if path.is_file() else {}
     write_text(path, json.dumps({**metrics, "phonetic_projection": record}, indent=2, ensure_ascii=False) + "\n")

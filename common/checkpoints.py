@@ -1,10 +1,11 @@
 """The files of a checkpoint that neither model nor processor writes, and how they travel from one to another."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from .files import copy_file
 
 # Embeddings of pictures belong to the image tower: they stay right beside any pronunciation tower.
 GALLERY_FILES = ("gallery.safetensors", "gallery.json")
@@ -53,17 +54,6 @@ def copy_files(
             copy_file(source, Path(target) / name)
             copied.append(name)
     return copied
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Writes the copy under another name, then renames it. Raises `OSError`."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def fits_vocabulary(tokenizer: Any, vocab_size: int) -> bool:

@@ -1,6 +1,7 @@
 """Files and folders that appear under their names only once they are whole, and the one kind of lock."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,13 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A path to write to, renamed to `path` at the end; if anything goes wrong in between, nothing is left of it.
 
     The temporary name keeps the suffix of `path`, begins with a dot and holds the process's number, so that no two
-    writers share it. The folder is made if it is missing.
+    writers share it. The folder is made if it is missing. The content is on disk before the name is.
 
     Raises:
         OSError: If the file cannot be written there.
@@ -24,11 +27,19 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.writing-{os.getpid()}{path.suffix}")
     try:
         yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copies a file, whole or not at all."""
+    with whole_file(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -75,39 +86,26 @@ def new_directory(path: str | Path) -> Iterator[Path]:
         raise
 
 
-class LockedError(OSError):
-    """Another process holds the lock."""
-
-
 @contextmanager
-def lock(path: str | Path, busy: str | None = None) -> Iterator[None]:
-    """Keeps other processes out while it is held; the system lets go of it however the process ends.
+def lock(path: str | Path, waiting: str) -> Iterator[None]:
+    """Keeps other processes out while it is held; the system lets go of it, however the process ends.
 
     Args:
         path: The lock file. It stays: were it removed, two processes that come at once could hold two of its name.
-        busy: What to say where another process holds it; by default its end is waited for.
-
-    Raises:
-        LockedError: If another process holds it and `busy` is given. `{holder}` in it becomes that process's number.
+        waiting: What is logged where another process holds it, before its end is waited for.
     """
     from filelock import FileLock, Timeout
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The number lies beside the lock: on Windows nobody else can read a file that is locked.
-    holder = path.with_name(f"{path.name}.pid")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(path)
     try:
-        held.acquire(timeout=-1 if busy is None else 0)
-    except Timeout as error:
-        number = holder.read_text(encoding="utf-8").strip() if holder.is_file() else "unknown"
-        raise LockedError((busy or "").replace("{holder}", number)) from error
+        held.acquire(timeout=0)
+    except Timeout:
+        logger.info(waiting)
+        held.acquire()
     try:
-        holder.write_text(str(os.getpid()), encoding="utf-8")
         yield
     finally:
-        with suppress(OSError):
-            holder.unlink(missing_ok=True)
         held.release()
 
 

@@ -1,11 +1,9 @@
-"""Where a figure or a checkpoint comes from: versions, machine, revision, and hashes of what it rests on."""
+"""Where a figure or a checkpoint comes from: versions, machine, revision."""
 
-import hashlib
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -48,11 +46,3 @@ def git_revision() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def digest(parts: Iterable[bytes]) -> str:
-    """SHA-256 of some bytes, as hexadecimal digits."""
-    hashed = hashlib.sha256()
-    for part in parts:
-        hashed.update(part)
-    return hashed.hexdigest()

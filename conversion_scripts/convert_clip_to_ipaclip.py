@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.common.checkpoints import GALLERY_FILES, copy_files
+from ipaclip.common.files import new_directory
 from ipaclip.presets import PRESET_NAMES, PRESETS
 from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
 from transformers import CLIPModel
 
 from .load_clip import load_clip, load_clip_processor, require_same_clip
-from .new_directory import new_directory
 
 logger = logging.getLogger(__name__)
 

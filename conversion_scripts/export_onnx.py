@@ -13,9 +13,9 @@ import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.checkpoint_path import require_directory_or_name
 from ipaclip.common.checkpoints import copy_files
+from ipaclip.common.files import new_directory
 
 from .comparison import TOLERANCE, relative_difference
-from .new_directory import new_directory
 
 logger = logging.getLogger(__name__)
 

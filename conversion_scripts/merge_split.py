@@ -11,13 +11,13 @@ import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
 from ipaclip.checkpoint_path import read_json, require_directory_or_name
 from ipaclip.common.checkpoints import GALLERY_FILES, GATE_FILE, METRICS_FILE, TOWER_FILES, copy_files, find_file
+from ipaclip.common.files import new_directory
 from ipaclip.common.speech_record import SpeechRecord
 from ipaclip.tokenization import phoneme_feature_table
 from transformers import AutoTokenizer, CLIPProcessor, PreTrainedConfig
 
 from .comparison import in_float32, relative_difference, require_same_weights, require_small
 from .load_clip import load_clip, load_clip_processor, require_same_clip
-from .new_directory import new_directory
 
 logger = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
 """Pictures of what the suites found. matplotlib and scipy (the extra `plots`) are imported when one is drawn."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ipaclip.common.files import whole_file
 from ipaclip.tokenization.phonemes.ipa_chart import CHART_FEATURES, CONSONANTS, MANNERS, PLACES, VOWELS, chart_row
 
 from .phonemes.phonemes import cosines, is_chart_vowel
@@ -46,11 +46,8 @@ def _figure(width: float, height: float) -> "Figure":
 
 def save(figure: "Figure", path: str | Path) -> None:
     """Writes a PNG under a temporary name and renames it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(temporary, format="png", metadata={"Software": None})
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
 # --- maps in the shape of the IPA chart ---

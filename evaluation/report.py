@@ -1,11 +1,12 @@
 """What the suites found, as tables and figures: written, read again and compared."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ipaclip.common.files import write_text
 
 from .statistics import Interval
 
@@ -132,14 +133,6 @@ def write_report(report: Report, directory: Path, pictures: Sequence[str] = ()) 
     document = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_text(directory / REPORT_JSON, document)
     write_text(directory / REPORT_MARKDOWN, report.to_markdown(pictures))
-
-
-def write_text(path: Path, content: str) -> None:
-    """Writes a file under a temporary name and renames it; makes its directory."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(content, encoding="utf-8")
-    temporary.replace(path)
 
 
 def read_report(path: str | Path) -> Report:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ipaclip.common.provenance import python_version, versions
+
 from .checkpoint import Checkpoint, NotRunError, Options
 from .human.suite import run_human
 from .phonemes.suite import run_phonemes
@@ -71,15 +73,9 @@ def run_suites(checkpoint: Checkpoint, suite: str = ALL, options: Options | None
 
 def terms_of(model: Any, seed: int) -> dict[str, Any]:
     """What a report's figures rest on: seed, versions, machine, feature set."""
-    from importlib.metadata import PackageNotFoundError, version
-
     terms: dict[str, Any] = {"seed": seed}
-    for package in ("ipaclip", "torch", "transformers", "panphon", "numpy"):
-        try:
-            terms[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    terms["python"] = platform.python_version()
+    terms |= versions(*("ipaclip", "torch", "transformers", "panphon", "numpy"))
+    terms["python"] = python_version()
     terms["machine"] = platform.machine()
     terms["features"] = model.config.pronunciation_config.feature_set
     return terms

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from accelerate.utils import InitProcessGroupKwargs, set_seed
 from ipaclip.common.checkpoints import GALLERY_FILES, HEAD_FILE, find_file
+from ipaclip.common.files import write_text
 from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
 
 from .arguments import ArgumentsError, DistillationArguments, as_json
@@ -36,7 +37,7 @@ from .loop.stopping import Interruption
 from .loop.threads import CoreWatch
 from .loop.validation import BEST_FOLDER, Validator, is_better, load_best, save_best
 from .objective import DistillationObjective
-from .output import build_reader, save_result, write_text
+from .output import build_reader, save_result
 from .start import Start
 from .student import build_student, student_config
 from .teachers import load_teacher

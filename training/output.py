@@ -5,23 +5,23 @@ import json
 import logging
 import os
 import platform
-import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from ipaclip import IPAClipProcessor, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
-from ipaclip.common.checkpoints import METRICS_FILE, copy_file
+from ipaclip.common.checkpoints import METRICS_FILE
+from ipaclip.common.files import copy_file, saying_what_cannot_be_written, write_text
+from ipaclip.common.provenance import git_revision, python_version, versions
 from ipaclip.common.speech_record import SpeechRecord
 from ipaclip.common.training_table import training_table
 from ipaclip.tokenization import IPATokenizer, get_transcriber
 
 from .arguments import DistillationArguments
 from .data.prepared import TrainingData
-from .loop.folder import GO_ON, saying_what_cannot_be_written
+from .loop.folder import GO_ON
 from .student import finished_model
 from .teachers import Teacher
 from .token_states import TokenHead
@@ -105,20 +105,11 @@ def provenance() -> dict[str, Any]:
     """Versions, machine and git revision, as far as they can be known."""
     packages = ("ipaclip", "torch", "transformers", "accelerate", "panphon", "tokenizers")
     return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "versions": {"python": python_version(), **versions(*packages)},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
         + (torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"),
         "git_revision": git_revision(),
     }
-
-
-def git_revision() -> str | None:
-    """The revision of the source tree this package runs from; None for an installed wheel."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 WITHIN_CLIP = """---
@@ -184,9 +175,3 @@ def model_card(metrics: dict[str, Any]) -> str:
 Limits: it hears as its transcriber does, and {pictures}. All settings and versions are in
 `metrics.json`.
 """
-
-
-def write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

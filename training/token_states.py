@@ -4,7 +4,6 @@ A text-to-image model reads the states of a text encoder's tokens, not its poole
 pronunciation tower is therefore a map into that space, which is trained with the tower and kept beside it.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +11,7 @@ from typing import Any, cast
 import torch
 from ipaclip import IPAClipPronunciationModelWithProjection
 from ipaclip.common.checkpoints import HEAD_FILE, find_file
+from ipaclip.common.files import whole_file
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -65,9 +65,8 @@ class TokenHead(nn.Module):
     def save_pretrained(self, directory: Path, dtype: torch.dtype = torch.float32) -> None:
         """Writes `token_head.safetensors`."""
         weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()}
-        temporary = directory / f".{HEAD_FILE}.{os.getpid()}.tmp"
-        save_file(weights, temporary, metadata={"format": "pt", "positions": str(self.positions)})
-        os.replace(temporary, directory / HEAD_FILE)
+        with whole_file(directory / HEAD_FILE) as temporary:
+            save_file(weights, temporary, metadata={"format": "pt", "positions": str(self.positions)})
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> "TokenHead":

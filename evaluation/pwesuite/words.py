@@ -1,6 +1,5 @@
 """The words of PWESuite (see `pwesuite`): read, embedded, and written for the suite's own scripts."""
 
-import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ipaclip.common.files import whole_file
 from ipaclip.common.rows import read_utf8, split_lines
 
 from ..human.human import Judgement, read_columns, read_judgements
@@ -170,11 +170,8 @@ def export_embeddings(vectors: np.ndarray, path: str | Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in (".pkl", ".pickle", ".npz"):
         raise ValueError(f"{path.name}: the suite reads .pkl and .npz; give the file one of these suffixes.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         if suffix == ".npz":
             np.savez(file, vectors)
         else:
             pickle.dump(vectors, file)
-    temporary.replace(path)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip import IPAClipModel, IPAClipProcessor
+from ipaclip.common.files import new_directory
 from ipaclip.conversion_scripts import convert_clip_to_ipaclip
-from ipaclip.conversion_scripts.new_directory import new_directory
 from ipaclip.presets import PRESET_NAMES
 from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTextConfig

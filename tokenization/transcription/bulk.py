@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ipaclip.common.files import whole_file, write_json
 from ipaclip.common.progress import Progress
 
 from .backend_choice import digest
@@ -31,10 +32,8 @@ from .bulk_shards import (
     Pronunciation,
     ShardJob,
     join_shards,
-    replaced,
     run_in_worker,
     start_worker,
-    write_json,
 )
 from .bulk_sources import SUFFIXES, Source, import_datasets, open_source
 from .transcriber import get_transcriber
@@ -466,7 +465,7 @@ def _put_in_place(folder: Path, output: Path, rejected: Path, counts: dict[str, 
     listed = folder / REJECTED
     if listed.exists():
         if counts["rejected"]:
-            with replaced(rejected) as path:
+            with whole_file(rejected) as path:
                 shutil.copyfile(listed, path)
         else:
             rejected.unlink(missing_ok=True)

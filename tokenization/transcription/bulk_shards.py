@@ -5,11 +5,11 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ipaclip.common.files import whole_file, write_json
 from ipaclip.common.rows import Record
 
 from .bulk_sources import import_pyarrow
@@ -125,9 +125,9 @@ class ShardJob:
         if not isinstance(rows, list) and hasattr(rows, "with_format"):
             rows = rows.with_format("arrow")[:]
         answers = self._answer_records(rows) if isinstance(rows, list) else self._answer_table(rows)
-        with replaced(self.part(number)) as path:
+        with whole_file(self.part(number)) as path:
             self._write(path, rows, answers)
-        with replaced(self.part(number, REJECTED)) as path:
+        with whole_file(self.part(number, REJECTED)) as path:
             path.write_bytes("".join(self._rejections(number, rows, answers)).encode())
         counts = {"rows": len(answers), "rejected": sum(answer.ipa is None for answer in answers)}
         write_json(self.part(number, COUNTS), counts)  # whoever finds this finds the others
@@ -211,10 +211,10 @@ def join_shards(job: ShardJob, versions: dict[str, str | None]) -> None:
     A Parquet file says in its metadata, under `ipaclip`, what transcribed it; with a column of languages, for each.
     """
     numbers = range(len(list(job.folder.glob(f"*{COUNTS}"))))
-    with replaced(job.folder / REJECTED) as path, path.open("wb") as joined:
+    with whole_file(job.folder / REJECTED) as path, path.open("wb") as joined:
         _append(joined, (job.part(number, REJECTED) for number in numbers))
     parts = [job.part(number) for number in numbers]
-    with replaced(job.folder / f"{JOINED}{job.suffix}") as path:
+    with whole_file(job.folder / f"{JOINED}{job.suffix}") as path:
         if job.suffix == ".parquet":
             _join_parquet(path, parts, job, versions)
         else:
@@ -262,25 +262,6 @@ def write_jsonl(stream: TextIO, rows: Iterable[dict[str, Any]]) -> None:
     """One JSON object a line, in UTF-8 and not escaped."""
     for row in rows:
         stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """A small JSON file, whole or not at all."""
-    with replaced(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place at the end, on disk by then."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 _job: ShardJob | None = None

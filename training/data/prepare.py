@@ -3,8 +3,6 @@
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -12,19 +10,21 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
+from ipaclip.common.files import copy_file, lock, saying_what_cannot_be_written
 from ipaclip.common.progress import Progress
 from ipaclip.common.rows import read_utf8
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
 from ipaclip.tokenization.transcription.backend_choice import digest
 
 from ..arguments import ArgumentsError, DataArguments, SourceArguments
-from ..loop.folder import saying_what_cannot_be_written
 from .held_out_words import HeldOutWords
-from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer, one_writer
+from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer
 from .revisions import pin_revisions
 from .rows import Row, RowError, Values, check_source, parse_row, read_rows
 
 logger = logging.getLogger(__name__)
+
+SAME_DATA = "another process prepares the same data: waiting for it"
 
 CHUNK = 16384
 # Rows that are transcribed at once: between them it is shown how far it is.
@@ -50,7 +50,7 @@ def load_data(
     check_files(arguments)
     sources, commits = pin_revisions(arguments.sources(), output_dir, cache_dir.expanduser())
     folder = cache_dir.expanduser() / fingerprint(arguments, sources, tokenizer, max_length, commits)
-    with one_writer(folder.with_suffix(".lock")):
+    with lock(folder.with_suffix(".lock"), SAME_DATA):
         if not folder.is_dir():
             prepare(arguments, sources, tokenizer, max_length, folder)
         else:
@@ -243,7 +243,5 @@ def report_rejected(prepared: Path, data: TrainingData, path: Path) -> None:
     """Puts the list of rows that were set aside where the user looks for it."""
     path.unlink(missing_ok=True)
     if data.rejected:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        shutil.copyfile(prepared, temporary)
-        os.replace(temporary, path)
+        copy_file(prepared, path)
         logger.warning("%d rows cannot be used and were set aside, with reasons, in %s", data.rejected, path)

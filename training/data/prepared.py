@@ -8,13 +8,13 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from ipaclip.common.files import write_json
 from ipaclip.tokenization import IPATokenizer, is_segment
 
 from ..loop.folder import REJECTED_FILE
@@ -113,7 +113,7 @@ class Writer:
         )
         for file in (*self._files.values(), self._rejected):
             file.flush()
-        write_json(self.folder / _PROGRESS, asdict(counts))
+        write_json(self.folder / _PROGRESS, asdict(counts), indent=None)
 
     def close(self) -> None:
         for file in (*self._files.values(), self._rejected):
@@ -130,7 +130,7 @@ class Writer:
         # Not numpy's `tofile`, which on a full disk may cut a file short without a word.
         (self.folder / "text_of_row.bin").write_bytes(rank[of_row].astype(np.int32).data)
         (self.folder / "first_rows.bin").write_bytes(first[order].astype(np.int64).data)
-        write_json(self.folder / _META, asdict(self.counts))
+        write_json(self.folder / _META, asdict(self.counts), indent=None)
         (self.folder / "text_hashes.bin").unlink()
         (self.folder / _PROGRESS).unlink()
         os.replace(self.folder, target)
@@ -254,28 +254,3 @@ def _mapped(path: Path, kind: Any, length: int) -> np.ndarray:
     if path.stat().st_size != length * np.dtype(kind).itemsize:
         raise OSError(f"{path} is not as long as it was written: remove its folder, and it is made again")
     return np.memmap(path, kind, mode="r", shape=(length,)) if length else np.empty(0, kind)
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Writes under a temporary name, then renames."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
-    os.replace(temporary, path)
-
-
-@contextmanager
-def one_writer(path: Path) -> Iterator[None]:
-    """Waits until no other process prepares the same data; the lock goes with the process, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        try:
-            import fcntl
-        except ImportError:  # no such locks on Windows
-            yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("another process prepares the same data: waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ipaclip.common.files import lock, write_json
+
 from ..arguments import SourceArguments
 from ..loop.folder import REVISIONS_FILE
-from .prepared import one_writer, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def pin_revisions(
         return list(sources), {}
     cache_dir.mkdir(parents=True, exist_ok=True)
     file = output_dir / REVISIONS_FILE
-    with one_writer(cache_dir / "revisions.lock"):
+    with lock(cache_dir / "revisions.lock", "another process looks up revisions: waiting for it"):
         known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         for key, source in wanted.items():
             if key not in known:

@@ -6,12 +6,12 @@ import logging
 from pathlib import Path
 
 import torch
+from ipaclip.common.files import write_text
 from ipaclip.tokenization import IPATokenizer
 from torch import Tensor
 
 from ..data.batches import Batch, BatchMaker, Step
 from ..data.prepared import TrainingData
-from ..output import write_text
 
 logger = logging.getLogger(__name__)
 

@@ -2,15 +2,11 @@
 
 import logging
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from ipaclip.checkpoint_path import read_json
 from ipaclip.common.checkpoints import METRICS_FILE
-from safetensors import SafetensorError
 
 from ..arguments import ArgumentsError, DistillationArguments
 
@@ -40,21 +36,6 @@ def prepare_output_dir(arguments: DistillationArguments) -> Path:
 
 # What to do after a disk was full.
 GO_ON = "The checkpoints before it are whole: make room and run again with resume=true"
-
-
-@contextmanager
-def saying_what_cannot_be_written(what: str, folder: Path, advice: str) -> Iterator[None]:
-    """Turns the errors of writing into one that says what was being written, the space left, and what to do.
-
-    Raises:
-        OSError: in place of it, or of safetensors' own error.
-    """
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        there = next((path for path in (folder, *folder.parents) if path.exists()), Path())
-        free = shutil.disk_usage(there).free / 1e6
-        raise OSError(f"{what} cannot be written to {folder} ({free:,.0f} MB free): {error}. {advice}") from error
 
 
 class FolderLock:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import psutil
 import torch
 from accelerate import Accelerator
+from ipaclip.common.files import write_text
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -110,9 +110,7 @@ def cut_back(path: Path, step: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError):
             continue
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, "".join(kept))
 
 
 def memory(device: torch.device) -> dict[str, float]:

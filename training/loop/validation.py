@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from ipaclip.common.files import saying_what_cannot_be_written
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..data.batches import pad
 from ..data.evaluation_rows import HeldOutRows
-from .folder import GO_ON, saying_what_cannot_be_written
+from .folder import GO_ON
 
 BEST_FOLDER = "best"
 WEIGHTS_FILE = "student.safetensors"
