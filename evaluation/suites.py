@@ -74,7 +74,7 @@ def run_suites(checkpoint: Checkpoint, suite: str = ALL, options: Options | None
 def terms_of(model: Any, seed: int) -> dict[str, Any]:
     """What a report's figures rest on: seed, versions, machine, feature set."""
     terms: dict[str, Any] = {"seed": seed}
-    terms |= versions(*("ipaclip", "torch", "transformers", "panphon", "numpy"))
+    terms |= versions("ipaclip", "torch", "transformers", "panphon", "numpy")
     terms["python"] = python_version()
     terms["machine"] = platform.machine()
     terms["features"] = model.config.pronunciation_config.feature_set
