@@ -31,6 +31,8 @@ ENCODERS = (
 MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "Dropout")
 MODULES_FILE = "modules.json"
 READING_VERSION = 1
+# As many words, so that without a vocabulary they are the same tokens.
+PROBES = ("one cat", "two dogs")
 
 # What the first module's settings were called over the years.
 TRANSFORMER_SETTINGS = (
@@ -237,7 +239,14 @@ class SentenceTeacher:
         limit = longest_text(model, tokenizer)
         self.reader = TextReader(tokenizer, min(limit, modules.max_length or limit))
         self.token_dim = int(model.config.hidden_size)
-        self.dim = self.embed(["a"]).shape[-1]
+        first, second = self.embed(PROBES)
+        # transformers makes an empty tokenizer where the vocabulary is missing.
+        if np.array_equal(first, second):
+            raise TeacherError(
+                f"teacher {name} embeds {PROBES[0]!r} and {PROBES[1]!r} alike: its tokenizer is missing, or another "
+                "model's. Copy the files of the model's own there"
+            )
+        self.dim = len(first)
 
     @classmethod
     def load(cls, name: str) -> "SentenceTeacher":
