@@ -230,7 +230,6 @@ class SentenceTeacher:
 
     clip: CLIPModel | None = None
     has_tower = False
-    image_processor: Any = None
 
     def __init__(self, model: Any, tokenizer: Any, name: str, modules: SentenceModules) -> None:
         self.model, self.tokenizer, self.name = model.eval().requires_grad_(False), tokenizer, name
@@ -280,6 +279,9 @@ class SentenceTeacher:
     @property
     def truncated(self) -> int:
         return self.reader.truncated
+
+    def load_image_processor(self) -> None:
+        """There are no pictures."""
 
     def to(self, device: torch.device | str) -> "SentenceTeacher":
         self.model.to(device)
