@@ -12,7 +12,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
 
 from .fingerprint import config_values, fingerprint
 from .protocol import TeacherError
-from .reading import TextReader, longest_text
+from .reading import TextReader, are_alike, longest_text
 from .resampling import resample_tokens
 
 # An IPA-CLIP directory holds a CLIP: it teaches as that CLIP does.
@@ -26,8 +26,6 @@ SUPPORTED = (*CLIP_TYPES, "metaclip_2", *PADDED_TYPES, "chinese_clip", "altclip"
 READING_VERSION = 1
 
 PROBES = ("a", "two dogs")
-# Share of the largest value. Equal rows of one batch differ by 1e-6, for kernels take its last rows otherwise.
-ALIKE = 1e-5
 # 1 - cosine. float32 gives 1e-6, padding that is read 1e-2 and more.
 PADDING_TOLERANCE = 1e-4
 
@@ -133,7 +131,7 @@ class ClipTeacher:
         pooled, states = getattr(together, "pooler_output", None), getattr(together, "last_hidden_state", None)
         if pooled is None or states is None or pooled.ndim != 2:
             raise TeacherError(f"teacher {self.name}: its get_text_features gives no (texts, dim) pooler_output")
-        if (pooled[0] - pooled[1]).abs().max() <= ALIKE * pooled.abs().max():
+        if are_alike(pooled.cpu().numpy()):
             raise TeacherError(
                 f"teacher {self.name} embeds {PROBES[0]!r} and {PROBES[1]!r} alike: its tokenizer is missing, or does "
                 "not fit (CLIP pools at the end token, which the tokenizer must add)"

@@ -20,7 +20,7 @@ from transformers.utils.hub import cached_file
 
 from .fingerprint import config_values, fingerprint
 from .protocol import TeacherError
-from .reading import TextReader, longest_text
+from .reading import TextReader, are_alike, longest_text
 from .resampling import resample_tokens
 
 # Bidirectional encoders of one stack, which read a mask and tell tokens by position.
@@ -238,14 +238,14 @@ class SentenceTeacher:
         limit = longest_text(model, tokenizer)
         self.reader = TextReader(tokenizer, min(limit, modules.max_length or limit))
         self.token_dim = int(model.config.hidden_size)
-        first, second = self.embed(PROBES)
+        rows = self.embed(PROBES)
         # transformers makes an empty tokenizer where the vocabulary is missing.
-        if np.array_equal(first, second):
+        if are_alike(rows):
             raise TeacherError(
                 f"teacher {name} embeds {PROBES[0]!r} and {PROBES[1]!r} alike: its tokenizer is missing, or another "
                 "model's. Copy the files of the model's own there"
             )
-        self.dim = len(first)
+        self.dim = rows.shape[-1]
 
     @classmethod
     def load(cls, name: str) -> "SentenceTeacher":
