@@ -20,8 +20,8 @@ Item = TypeVar("Item")
 class Progress:
     """Counts what is done, and shows it with rate and time left.
 
-    On a terminal that is a tqdm bar. Elsewhere lines go to the log, level INFO, also while nothing gets done. Use it as
-    a context manager, for one thread.
+    On a terminal that is a tqdm bar. Elsewhere lines go to the log, level INFO, also while nothing gets done, and one
+    at the end. Use it as a context manager, for one thread.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class Progress:
         self._started = time.monotonic()
         self._marks: deque[tuple[float, int]] = deque([(self._started, initial)], maxlen=_LINES_OF_RATE)
         self._ended = threading.Event()
-        if shown and self._bar.disable:
+        self._writes_lines = bool(shown and self._bar.disable)
+        if self._writes_lines:
             threading.Thread(target=self._write_lines, name=f"progress of {name}", daemon=True).start()
 
     def update(self, count: int = 1) -> None:
@@ -64,7 +65,9 @@ class Progress:
         self.close()
 
     def close(self) -> None:
-        """Nothing is shown any more."""
+        """Says what was done; from here on nothing is shown."""
+        if self._writes_lines and not self._ended.is_set():
+            logger.info("%s: %s in %s", self.name, self._amount(self.n), self._interval(self._started))
         self._ended.set()
         self._bar.close()
 
@@ -75,23 +78,33 @@ class Progress:
             pause = min(2 * pause, MOST_SECONDS)
 
     def line(self) -> str:
-        """How far it is, as in `targets: 2,048 of 26,000 texts (8%), 310 a second, 01:17 left`."""
-        from tqdm import tqdm
-
+        """How far it is, as in `targets: 2,048/26,000 texts (8%), 310 a second, 01:17 left`."""
         now, done = time.monotonic(), self.n
-        (before, done_before), interval = self._marks[0], tqdm.format_interval
+        before, done_before = self._marks[0]
         self._marks.append((now, done))
         rate = (done - done_before) / max(1e-9, now - before)
-        amount = f"{done:,} of {self.total:,} {self.unit}" if self.total else f"{done:,} {self.unit}"
-        parts = [f"{self.name}: {amount.rstrip()}"]
+        parts = [f"{self.name}: {self._amount(done)}"]
         if self.total:
             parts[0] += f" ({done / self.total:.0%})"
         if not rate:
-            return f"{parts[0]} after {interval(now - self._started)}"
+            return f"{parts[0]} after {self._interval(self._started)}"
         parts.append(f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.2g} a second")
         if self.total:
-            parts.append(f"{interval(max(0, self.total - done) / rate)} left")
+            parts.append(f"{_clock(max(0, self.total - done) / rate)} left")
         return ", ".join(parts)
+
+    def _amount(self, done: int) -> str:
+        amount = f"{done:,}/{self.total:,}" if self.total else f"{done:,}"
+        return f"{amount} {self.unit}".rstrip()
+
+    def _interval(self, since: float) -> str:
+        return _clock(time.monotonic() - since)
+
+
+def _clock(seconds: float) -> str:
+    from tqdm import tqdm
+
+    return tqdm.format_interval(seconds)
 
 
 def track(

@@ -97,6 +97,8 @@ class Distillation:
         positions = arguments.student.max_position_embeddings
         check_files(arguments.data)
         self.teacher = load_teacher(arguments.teacher).to(accelerator.device)
+        # What cannot be saved after the last step shall be found before the first.
+        image_processor = self.teacher.load_image_processor()
         table = phoneme_feature_table(self.tokenizer, arguments.student.feature_set)
         config = student_config(arguments.student, self.teacher, len(self.tokenizer), table.shape[1])
         self.start = Start.load(arguments.start_from) if arguments.start_from else None
@@ -105,9 +107,10 @@ class Distillation:
         if accelerator.is_main_process:
             self._say_what_takes_no_part()
         self.data = load_data(arguments.data, self.tokenizer, positions, self.output_dir, cache_dir / "rows")
-        # What cannot be saved after the last step shall be found before the first.
         speech = self.start.speech if self.start else None
-        self.reader = build_reader(self.teacher, self.tokenizer, self.data, arguments, speech)
+        self.reader = build_reader(
+            self.teacher, image_processor, self.tokenizer, data=self.data, arguments=arguments, before=speech
+        )
         found = [find_file(arguments.teacher, name) for name in GALLERY_FILES]
         self.gallery = [file for file in found if file is not None and self.teacher.clip is not None]
         self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)

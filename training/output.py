@@ -68,7 +68,9 @@ def save_result(
 
 def build_reader(
     teacher: Teacher,
+    image_processor: Any,
     tokenizer: IPATokenizer,
+    *,
     data: TrainingData,
     arguments: DistillationArguments,
     before: SpeechRecord | None = None,
@@ -85,7 +87,7 @@ def build_reader(
     record = SpeechRecord(language, transcriber, records or None)
     record = before.updated(record) if before else record
     if teacher.clip is not None:
-        return IPAClipProcessor(teacher.image_processor, teacher.tokenizer, tokenizer, **record.to_dict())
+        return IPAClipProcessor(image_processor, teacher.tokenizer, tokenizer, **record.to_dict())
     record.write_into(tokenizer)
     return tokenizer
 

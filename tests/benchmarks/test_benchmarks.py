@@ -35,7 +35,7 @@ def run(script: str, *arguments: str) -> str:
 
 
 def test_every_benchmark_is_run_by_a_test() -> None:
-    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     scripts = {path.name for path in BENCHMARKS.glob("*.py")} - {"report.py"}
     assert not [name for name in scripts if f'"{name}"' not in tests]
 

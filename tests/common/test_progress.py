@@ -20,10 +20,10 @@ def seconds(monkeypatch):
 def test_a_line_says_how_much_how_fast_and_how_long(seconds):
     with Progress("targets", 26_000, unit="texts") as progress:
         seconds[0] += 10
-        assert progress.line() == "targets: 0 of 26,000 texts (0%) after 00:10"
+        assert progress.line() == "targets: 0/26,000 texts (0%) after 00:10"
         progress.update(2600)
         seconds[0] += 10  # 2,600 in 20 seconds, and 23,400 are left: 180 seconds
-        assert progress.line() == "targets: 2,600 of 26,000 texts (10%), 130 a second, 03:00 left"
+        assert progress.line() == "targets: 2,600/26,000 texts (10%), 130 a second, 03:00 left"
 
 
 def test_what_is_skipped_is_no_work(seconds):
@@ -31,7 +31,7 @@ def test_what_is_skipped_is_no_work(seconds):
         progress.skip(700)
         progress.update(50)
         seconds[0] += 100
-        assert progress.line() == "targets: 850 of 1,000 texts (85%), 0.5 a second, 05:00 left"
+        assert progress.line() == "targets: 850/1,000 texts (85%), 0.5 a second, 05:00 left"
 
 
 def test_without_a_total_there_is_no_time_left(seconds):
@@ -66,8 +66,9 @@ def test_lines_come_while_nothing_gets_done_and_end_with_the_work(monkeypatch, c
             if item == 2:
                 time.sleep(0.5)
         written = lines_of(caplog)
-        assert re.match(r"slow: 1 of 3 things \(33%\)", written[-1])
-        assert len(written) >= 3
+        assert re.match(r"slow: 1/3 things \(33%\)", written[-2])
+        assert re.fullmatch(r"slow: 3/3 things in 00:0\d", written[-1])
+        assert len(written) >= 4
         time.sleep(0.2)
         assert lines_of(caplog) == written
 

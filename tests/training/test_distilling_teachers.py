@@ -3,6 +3,7 @@
 import json
 import shutil
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip.conversion_scripts.merge_split import load_tower
 from ipaclip.training import distillation
 from ipaclip.training.distillation import Distillation
-from ipaclip.training.teachers import TeacherError
+from ipaclip.training.teachers import TeacherError, load_teacher
 from teacher_helpers import bert_checkpoint
 from training_helpers import configure, log
 
@@ -44,7 +45,10 @@ def test_a_tower_like_the_teacher_s_starts_as_the_teacher_s_blocks(configuration
 
 @pytest.mark.parametrize(
     ("lacking", "message"),
-    [("images", "has no image processor that can be loaded"), ("tokenizer", "the tokenizer is missing, incomplete or")],
+    [
+        ("images", "has no image processor that can be loaded"),
+        ("tokenizer", "its tokenizer is missing, or does not fit"),
+    ],
 )
 def test_a_teacher_that_lacks_a_part_is_refused_before_rows_are_read(tmp_path, monkeypatch, lacking, message):
     from transformers import CLIPImageProcessor
@@ -58,6 +62,14 @@ def test_a_teacher_that_lacks_a_part_is_refused_before_rows_are_read(tmp_path, m
     monkeypatch.setattr(distillation, "load_data", lambda *_: pytest.fail("rows are read"))
     with pytest.raises(TeacherError, match=message):
         Distillation(configure(tmp_path, tmp_path / "clip"))
+
+
+def test_a_sentence_encoder_without_its_tokenizer_is_refused(tmp_path):
+    folder = bert_checkpoint(tmp_path / "bert")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (Path(folder) / name).unlink()
+    with pytest.raises(TeacherError, match="its tokenizer is missing"):
+        load_teacher(str(folder))
 
 
 def test_a_tower_saved_alone_says_how_words_were_transcribed(tmp_path):

@@ -12,7 +12,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
 
 from .fingerprint import config_values, fingerprint
 from .protocol import TeacherError
-from .reading import TextReader, longest_text
+from .reading import TextReader, are_alike, longest_text
 from .resampling import resample_tokens
 
 # An IPA-CLIP directory holds a CLIP: it teaches as that CLIP does.
@@ -26,8 +26,6 @@ SUPPORTED = (*CLIP_TYPES, "metaclip_2", *PADDED_TYPES, "chinese_clip", "altclip"
 READING_VERSION = 1
 
 PROBES = ("a", "two dogs")
-# Share of the largest value. Equal rows of one batch differ by 1e-6, for kernels take its last rows otherwise.
-ALIKE = 1e-5
 # 1 - cosine. float32 gives 1e-6, padding that is read 1e-2 and more.
 PADDING_TOLERANCE = 1e-4
 
@@ -35,9 +33,9 @@ PADDING_TOLERANCE = 1e-4
 class ClipTeacher:
     """Any transformers model with `get_text_features`, in float32. Rows have length 1."""
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, image_processor: Any = None) -> None:
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         self.model, self.tokenizer, self.name = model.eval().requires_grad_(False), tokenizer, name
-        self.image_processor, self.has_tower = image_processor, False
+        self.has_tower = False
         self.padded = model.config.model_type in PADDED_TYPES
         self.reader = TextReader(tokenizer, longest_text(self.text_tower, tokenizer), self.padded)
         self.clip: CLIPModel | None = model if isinstance(model, CLIPModel) else None
@@ -49,8 +47,7 @@ class ClipTeacher:
 
         Raises:
             OSError: if there is none.
-            TeacherError: if weights of the text tower are missing, a CLIP has no tokenizer or no image processor,
-                without which the finished model could not be saved, or texts cannot be told apart.
+            TeacherError: if weights of the text tower or the tokenizer are missing, or texts cannot be told apart.
         """
         kind = CLIPModel if model_type in CLIP_TYPES else AutoModel
         model, loaded = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
@@ -59,18 +56,17 @@ class ClipTeacher:
         missing = sorted(key for key in loaded["missing_keys"] if key.startswith("text_"))
         if missing:
             raise TeacherError(f"teacher {name} lacks {len(missing)} weights of its text tower (as {missing[0]})")
-        if model_type not in CLIP_TYPES:
-            return cls(model, _loaded(AutoTokenizer, "tokenizer", name), name)
-        images = _loaded(AutoImageProcessor, "image processor", name)
         tokenizer = _loaded(AutoTokenizer, "tokenizer", name)
+        if model_type not in CLIP_TYPES:
+            return cls(model, tokenizer, name)
+        teacher = cls(model, tokenizer, name)
+        teacher.has_tower = model_type == IPACLIP_TYPE
         vocab_size = model.config.text_config.vocab_size
         if not fits_vocabulary(tokenizer, vocab_size):
             raise TeacherError(
                 f"teacher {name}: its tokenizer has {len(tokenizer)} tokens, its text tower {vocab_size}: the "
                 "tokenizer is missing, incomplete or another model's. Copy the files of the model's own there"
             )
-        teacher = cls(model, tokenizer, name, images)
-        teacher.has_tower = model_type == IPACLIP_TYPE
         return teacher
 
     @property
@@ -84,6 +80,10 @@ class ClipTeacher:
     @property
     def truncated(self) -> int:
         return self.reader.truncated
+
+    def load_image_processor(self) -> Any:
+        """What a finished model is saved with."""
+        return _loaded(AutoImageProcessor, "image processor", self.name) if self.clip is not None else None
 
     def to(self, device: torch.device | str) -> "ClipTeacher":
         self.model.to(device)
@@ -131,10 +131,10 @@ class ClipTeacher:
         pooled, states = getattr(together, "pooler_output", None), getattr(together, "last_hidden_state", None)
         if pooled is None or states is None or pooled.ndim != 2:
             raise TeacherError(f"teacher {self.name}: its get_text_features gives no (texts, dim) pooler_output")
-        if (pooled[0] - pooled[1]).abs().max() <= ALIKE * pooled.abs().max():
+        if are_alike(pooled.cpu().numpy()):
             raise TeacherError(
-                f"teacher {self.name} embeds {PROBES[0]!r} and {PROBES[1]!r} alike: its tokenizer does not fit (CLIP "
-                "pools at the end token, which the tokenizer must add)"
+                f"teacher {self.name} embeds {PROBES[0]!r} and {PROBES[1]!r} alike: its tokenizer is missing, or does "
+                "not fit (CLIP pools at the end token, which the tokenizer must add)"
             )
         if not self.padded:
             apart = self._probe([short], len(short)).pooler_output

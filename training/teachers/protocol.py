@@ -37,9 +37,6 @@ class Teacher(Protocol):
     has_tower: bool
     """Whether the CLIP has a pronunciation tower of its own, which takes no part."""
 
-    image_processor: Any
-    """That of the CLIP; None where there is no CLIP."""
-
     @property
     def truncated(self) -> int:
         """How many texts so far were longer than the encoder reads, and were cut."""
@@ -51,6 +48,9 @@ class Teacher(Protocol):
     @property
     def text_tower(self) -> nn.Module:
         """The encoder of texts; its `config` has its shape."""
+
+    def load_image_processor(self) -> Any:
+        """That of the CLIP, None where there is no CLIP. Raises `TeacherError` if it is missing."""
 
     def to(self, device: torch.device | str) -> "Teacher":
         """Moves the model, and returns itself."""

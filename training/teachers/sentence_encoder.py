@@ -20,7 +20,7 @@ from transformers.utils.hub import cached_file
 
 from .fingerprint import config_values, fingerprint
 from .protocol import TeacherError
-from .reading import TextReader, longest_text
+from .reading import TextReader, are_alike, longest_text
 from .resampling import resample_tokens
 
 # Bidirectional encoders of one stack, which read a mask and tell tokens by position.
@@ -31,6 +31,8 @@ ENCODERS = (
 MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "Dropout")
 MODULES_FILE = "modules.json"
 READING_VERSION = 1
+# As many words, so that without a vocabulary they are the same tokens.
+PROBES = ("one cat", "two dogs")
 
 # What the first module's settings were called over the years.
 TRANSFORMER_SETTINGS = (
@@ -228,7 +230,6 @@ class SentenceTeacher:
 
     clip: CLIPModel | None = None
     has_tower = False
-    image_processor: Any = None
 
     def __init__(self, model: Any, tokenizer: Any, name: str, modules: SentenceModules) -> None:
         self.model, self.tokenizer, self.name = model.eval().requires_grad_(False), tokenizer, name
@@ -237,7 +238,14 @@ class SentenceTeacher:
         limit = longest_text(model, tokenizer)
         self.reader = TextReader(tokenizer, min(limit, modules.max_length or limit))
         self.token_dim = int(model.config.hidden_size)
-        self.dim = self.embed(["a"]).shape[-1]
+        rows = self.embed(PROBES)
+        # transformers makes an empty tokenizer where the vocabulary is missing.
+        if are_alike(rows):
+            raise TeacherError(
+                f"teacher {name} embeds {PROBES[0]!r} and {PROBES[1]!r} alike: its tokenizer is missing, or another "
+                "model's. Copy the files of the model's own there"
+            )
+        self.dim = rows.shape[-1]
 
     @classmethod
     def load(cls, name: str) -> "SentenceTeacher":
@@ -271,6 +279,9 @@ class SentenceTeacher:
     @property
     def truncated(self) -> int:
         return self.reader.truncated
+
+    def load_image_processor(self) -> None:
+        """There are no pictures."""
 
     def to(self, device: torch.device | str) -> "SentenceTeacher":
         self.model.to(device)

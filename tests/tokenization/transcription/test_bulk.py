@@ -343,7 +343,8 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path, source: str, ou
 
 SCRIPT = """
 import signal, sys, time
-from ipaclip.tokenization import bulk_shards, transcribe_file
+from ipaclip.tokenization import transcribe_file
+from ipaclip.tokenization.transcription import bulk_shards
 
 one_shard = bulk_shards.ShardJob.run
 def a_few(self, number, rows):
