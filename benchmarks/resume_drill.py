@@ -5,7 +5,7 @@
 
 A run on the embedded CLIP is done once without a break. Then it is done again and killed (SIGKILL, all its processes at
 once) at random moments: between checkpoints, in the middle of an epoch, while a checkpoint is being written. Each time
-the same command line goes on with it. At the end all weights must be bit-identical.
+the same command line goes on with it. At the end all weights must be bit-identical, as they are on one machine.
 """
 
 import argparse

@@ -34,7 +34,10 @@ def write_teacher(folder: Path) -> Path:
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
     signs = sorted(ByteLevel.alphabet())
-    tokens = [*signs, *(f"{sign}</w>" for sign in signs), "<|startoftext|>", "<|endoftext|>"]
+    tokens = [*signs, *(f"{sign}</w>" for sign in signs)]
+    # As many as CLIP's own, which a teacher's text tower must have a row for each of.
+    unused = CLIPConfig().text_config.vocab_size - len(tokens) - 2
+    tokens += [*(f"<unused {number}>" for number in range(unused)), "<|startoftext|>", "<|endoftext|>"]
     tokenizer = CLIPTokenizer(vocab={token: row for row, token in enumerate(tokens)}, merges=[], model_max_length=77)
     torch.manual_seed(0)
     config = CLIPConfig()
@@ -91,7 +94,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="2 steps of the smallest tower: checks the script")
     args = parser.parse_args()
     if args.quick:
-        args.presets, args.steps, args.tokens, args.rows = ["tiny"], 2, 256, 60
+        args.presets, args.steps, args.tokens, args.rows = ["tiny"], 2, 512, 60
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_rows(folder / "rows.jsonl", args.rows)

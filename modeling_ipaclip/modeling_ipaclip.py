@@ -872,7 +872,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
 
 
 def _length(embeds: torch.Tensor) -> torch.Tensor:
-    """Of each row, `(batch, 1)`, in the steps in which CLIP computes it: so quotients are CLIP's bit for bit."""
+    """Of each row, `(batch, 1)`, in the steps in which CLIP computes it: so quotients are rounded as CLIP's."""
     return embeds.pow(2).sum(dim=-1, keepdim=True).pow(0.5)
 
 

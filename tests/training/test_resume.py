@@ -1,4 +1,4 @@
-"""A run that was broken off goes on as if it never had been; a folder belongs to one run."""
+"""A run that was broken off goes on as if it never had been, on the processor at hand; a folder belongs to one run."""
 
 import errno
 import json
