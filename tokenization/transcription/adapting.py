@@ -24,6 +24,7 @@ def _unmarked(letter: str, languages: str) -> Rule:
 _EVERY_BACKEND: tuple[Rule, ...] = (
     *(_unmarked(letter, "rus ukr bel bul srp-Cyrl mkd") for letter in "еиуЕИУ"),
     Rule(_MARKS, f"(?<=[{_CYRILLIC_VOWELS}])[{_MARKS}]+", "", _LEARNERS, "Cyrl"),
+    Rule("\u0a3c", "\u0a15\u0a3c", "\u0a15", "q of Persian words, said as k; no backend knows the dot there", "pan"),
     Rule("s", r"(?i:(stra|spa|gr[oöuü]|\b(?:fu|fü|sü)))ss(?!el|i)", r"\1ß", _SWISS, "deu"),
     Rule("S", r"(STRA|SPA|GR[OÖUÜ]|\b(?:FU|FÜ|SÜ))SS(?!EL|I)", r"\1ẞ", _SWISS, "deu"),
 )

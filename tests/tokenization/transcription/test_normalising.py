@@ -271,6 +271,8 @@ def test_what_is_no_number_of_groups(language: str, text: str, words: list[str])
         ("kok-Deva", "espeak", "फोन", "pʰoːn"),
         ("hin-Deva", "espeak", "ज़मीन", "zəmiːn"),
         ("guj-Gujr", "espeak", "ફ઼ોન", "foːn"),
+        ("pan-Guru", "epitran", "ਤਰੀਕ਼ਾ", "t̪əɾikɑ"),
+        ("pan-Guru", "epitran", "ਹੁੱਕ਼ਾ", "ɦʊkːɑ"),
         ("ori-Orya", "espeak", "ଫ଼ିଲ୍ମ", "pʰilmɔ"),
         # The vowels of English words.
         ("hin-Deva", "epitran", "ऑफिस", "ɔpʰis"),
