@@ -6,6 +6,7 @@ such a word have one sound for it.
 """
 
 import re
+from functools import lru_cache
 
 ARTICLE = "ə"
 """How the article sounds in company."""
@@ -17,6 +18,8 @@ def _words(listed: str) -> frozenset[str]:
 
 _ALONE = re.compile(r"[^\w\s.&+/@#=-]*[(\[{]?[\"'“‘«*_]*[aA](?:(?<=[(\[{][aA])[)\]}])?[\"'”’»*_]*")
 _LONGEST = 6  # signs of such a chunk
+_REMEMBERED = 8192  # chunks
+_ARTICLES = frozenset("aA")
 _BETWEEN = frozenset("&+=/-–−×*<>→")  # signs that stand between letters, not between an article and its noun
 # No noun phrase goes on so: what stands before these is no article.
 _NO_NOUN = _words("a an the to and or nor of in on at by for from with as than is was are were has had isn't wasn't")
@@ -36,36 +39,44 @@ def settle_articles(chunks: list[str]) -> None:
 
     Marks around it are looked through at the text's ends; elsewhere "a" in marks is the article, "A" the letter.
     """
-    places = _places(chunks, "A") if "A" in chunks else []
-    if "a" in chunks:
-        places += [place for place in _places(chunks, "a") if not _goes_on_plainly(chunks, place)]
-    for end in {0, len(chunks) - 1} if chunks else ():
-        chunk = chunks[end]
-        if 1 < len(chunk) <= _LONGEST and ("a" in chunk or "A" in chunk) and _ALONE.fullmatch(chunk):
-            places.append(end)
+    if not chunks:
+        return
+    places, last = [], len(chunks) - 1
+    for place, chunk in enumerate(chunks):
+        if chunk not in _ARTICLES:
+            continue
+        if not _goes_on_plainly(chunks, place) or (chunk == "A" and place):
+            places.append(place)
+        elif chunk == "A":
+            chunks[0] = "a"  # a sentence begins with it
+    places += [end for end in ((0, last) if last else (0,)) if _is_marked(chunks[end])]
     if places:
         settled = [chunks[place].lower() if _is_article(chunks, place) else chunks[place].upper() for place in places]
         for place, chunk in zip(places, settled, strict=True):
             chunks[place] = chunk
 
 
-def _places(chunks: list[str], alone: str) -> list[int]:
-    places, place = [], -1
-    for _ in range(chunks.count(alone)):
-        place = chunks.index(alone, place + 1)
-        places.append(place)
-    return places
+@lru_cache(maxsize=_REMEMBERED)
+def _is_marked(chunk: str) -> bool:
+    """Whether the chunk is an "a" with marks around it."""
+    return 1 < len(chunk) <= _LONGEST and ("a" in chunk or "A" in chunk) and _ALONE.fullmatch(chunk) is not None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_plain(following: str) -> bool:
+    return len(following) > 1 and following.isalpha() and following.lower() not in _TELLING
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _names_letters(before: str) -> bool:
+    return before.lower() in _NAMED_BY_LETTER
 
 
 def _goes_on_plainly(chunks: list[str], place: int) -> bool:
     """Whether "a" is the article at first sight, as it nearly always is."""
-    following = chunks[place + 1] if place + 1 < len(chunks) else ""
-    return (
-        len(following) > 1
-        and following.isalpha()
-        and following.lower() not in _TELLING
-        and (place == 0 or chunks[place - 1].lower() not in _NAMED_BY_LETTER)
-    )
+    if place == len(chunks) - 1 or not _is_plain(chunks[place + 1]):
+        return False
+    return place == 0 or not _names_letters(chunks[place - 1])
 
 
 def _is_article(chunks: list[str], place: int) -> bool:
