@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import MutableMapping
 
+from ipaclip.common.provenance import cores
+
 logger = logging.getLogger(__name__)
 
 POLICY = "OMP_WAIT_POLICY"
@@ -21,11 +23,6 @@ SETTINGS = (POLICY, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 # Shares of all cores: above the first, others are busy; below the second, a run gets too little.
 BUSY, TOO_LITTLE = 0.25, 0.75
 ADVICE = f"end the run, set {POLICY}=passive in the environment, or loop.num_threads=1, and go on with resume=true"
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def wait_asleep_if_busy(environment: MutableMapping[str, str] = os.environ) -> bool:
