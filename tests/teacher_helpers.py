@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
@@ -55,6 +56,7 @@ def siglip_checkpoint(directory):
 
 
 def bert_checkpoint(directory, modules=("Transformer", "Pooling", "Normalize"), pooling=None, settings=None):
+    pytest.importorskip("sentence_transformers")
     tokenizer = letter_tokenizer("[CLS]", "[SEP]", "[PAD]")
     torch.manual_seed(3)
     config = BertConfig(**SHAPE, vocab_size=len(tokenizer), max_position_embeddings=24, initializer_range=0.4)
@@ -67,6 +69,7 @@ def bert_checkpoint(directory, modules=("Transformer", "Pooling", "Normalize"), 
     ]
     (directory / "modules.json").write_text(json.dumps(listed))
     (directory / "1_Pooling").mkdir()
-    (directory / "1_Pooling" / "config.json").write_text(json.dumps(pooling or {"pooling_mode_mean_tokens": True}))
+    pooling = {"word_embedding_dimension": 16, **(pooling or {"pooling_mode_mean_tokens": True})}
+    (directory / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
     (directory / "sentence_bert_config.json").write_text(json.dumps(settings or {"max_seq_length": 12}))
     return str(directory)

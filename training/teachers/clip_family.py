@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
 
-from .fingerprint import config_values, fingerprint
 from .protocol import TeacherError
-from .reading import TextReader, are_alike, longest_text
+from .reading import TextReader, are_alike, config_values, fingerprint, longest_text
 from .resampling import resample_tokens
 
 # An IPA-CLIP directory holds a CLIP: it teaches as that CLIP does.

@@ -14,6 +14,7 @@ def load_teacher(name: str) -> Teacher:
     Raises:
         OSError: if there is no such model.
         TeacherError: if it is of a kind that cannot teach, with a list of what can.
+        ImportError: if it is a sentence encoder, and sentence-transformers is not installed.
     """
     try:
         require_directory_or_name(name)
@@ -28,8 +29,7 @@ def load_teacher(name: str) -> Teacher:
     raise TeacherError(
         f"teacher {name} (model_type {config.model_type!r}) cannot teach: it has no get_text_features and no "
         f"{sentence_encoder.MODULES_FILE}. Supported are {', '.join(clip_family.SUPPORTED)} and others with "
-        f"get_text_features, and sentence encoders as sentence-transformers stores them, of the types "
-        f"{', '.join(sentence_encoder.ENCODERS)}"
+        "get_text_features, and sentence encoders as sentence-transformers stores them"
     )
 
 

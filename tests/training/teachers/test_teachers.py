@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -224,28 +225,87 @@ def test_several_poolings_are_joined_and_normalize_is_obeyed(tmp_path):
         np.testing.assert_allclose(row, joined / np.linalg.norm(joined), atol=1e-5)
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
-def test_a_dense_module_is_obeyed(file, tmp_path):
+def dense_checkpoint(directory, about=None, file="model.safetensors"):
+    """A sentence encoder that ends in a linear map to 5 numbers and a tanh; its weight and bias."""
     from safetensors.torch import save_file
 
-    directory = bert_checkpoint(tmp_path, ("Transformer", "Pooling", "Dense"))
+    bert_checkpoint(directory, ("Transformer", "Pooling", "Dense"))
     weight, bias = torch.randn(5, 16), torch.randn(5)
-    folder = tmp_path / "2_Dense"
+    folder = directory / "2_Dense"
     folder.mkdir()
-    about = {"in_features": 16, "out_features": 5, "bias": True}
-    (folder / "config.json").write_text(
-        json.dumps({**about, "activation_function": "torch.nn.modules.activation.Tanh"})
-    )
+    activation = "torch.nn.modules.activation.Tanh"
+    about = {"in_features": 16, "out_features": 5, "bias": True, "activation_function": activation, **(about or {})}
+    (folder / "config.json").write_text(json.dumps(about))
     weights = {"linear.weight": weight, "linear.bias": bias}
     if file.endswith(".bin"):
         torch.save(weights, folder / file)
     else:
         save_file(weights, folder / file)
-    teacher = load_teacher(directory)
+    return weight, bias
+
+
+def test_a_dense_module_is_obeyed(tmp_path):
+    weight, bias = dense_checkpoint(tmp_path)
+    teacher = load_teacher(str(tmp_path))
     assert teacher.dim == 5
     for row, text in zip(teacher.embed(TEXTS), TEXTS, strict=True):
-        expected = np.tanh(weight.numpy() @ bert_states(directory, text).mean(0) + bias.numpy())
+        expected = np.tanh(weight.numpy() @ bert_states(tmp_path, text).mean(0) + bias.numpy())
         np.testing.assert_allclose(row, expected, atol=1e-4)
+
+
+def test_pickled_weights_are_refused(tmp_path):
+    dense_checkpoint(tmp_path / "dense", file="pytorch_model.bin")
+    with pytest.raises(TeacherError, match=r"2_Dense has no model\.safetensors; pickled weights are not read"):
+        load_teacher(str(tmp_path / "dense"))
+    directory = bert_checkpoint(tmp_path / "encoder")
+    weights = BertModel.from_pretrained(directory).state_dict()
+    (tmp_path / "encoder" / "model.safetensors").unlink()
+    torch.save(weights, tmp_path / "encoder" / "pytorch_model.bin")
+    with pytest.raises(OSError, match="no file named model.safetensors"):
+        load_teacher(directory)
+
+
+def test_a_model_s_own_code_is_never_run(tmp_path):
+    directory = tmp_path / "plain"
+    bert_checkpoint(directory)
+    (directory / "evil.py").write_text("raise SystemExit('run')")
+    listed = json.loads((directory / "modules.json").read_text())
+    listed[1]["type"] = "evil.Pooling"
+    (directory / "modules.json").write_text(json.dumps(listed))
+    with pytest.raises(TeacherError, match=r"module Pooling \(evil\.Pooling\) is not supported"):
+        load_teacher(str(directory))
+    dense_checkpoint(tmp_path / "dense", {"activation_function": "os.abort"})
+    with pytest.raises(TeacherError, match=r"the activation os\.abort of 2_Dense is not one of torch\.nn"):
+        load_teacher(str(tmp_path / "dense"))
+
+
+def test_a_sentence_encoder_that_lacks_weights_is_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    directory = bert_checkpoint(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    name = next(key for key in weights if key.endswith("layer.1.output.dense.weight"))
+    del weights[name]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(TeacherError, match=r"lacks 1 weights \(as .*layer\.1\.output\.dense\.weight"):
+        load_teacher(directory)
+
+
+def test_without_the_library_it_is_said_what_to_install(tmp_path, monkeypatch):
+    directory = bert_checkpoint(tmp_path)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(ImportError, match=r"pip install 'ipaclip\[sentence-transformers\]'"):
+        load_teacher(directory)
+
+
+def test_long_texts_of_a_sentence_encoder_are_cut_and_counted(tmp_path, caplog):
+    directory = bert_checkpoint(tmp_path)
+    teacher = load_teacher(directory)
+    assert teacher.max_length == 12
+    long = "abcdefghij" * 3
+    np.testing.assert_allclose(teacher.embed([long])[0], teacher.embed([long[:10]])[0], atol=1e-5)
+    assert teacher.truncated == 1
+    assert "reads 12 tokens" in caplog.text
 
 
 def test_lower_case_and_the_default_prompt_are_obeyed(tmp_path):
@@ -263,10 +323,10 @@ def test_a_pooler_that_takes_no_part_does_not_count(tmp_path):
     teacher = load_teacher(bert_checkpoint(tmp_path))
     before = teacher.fingerprint()
     with torch.no_grad():
-        teacher.model.pooler.dense.weight.add_(1)
+        teacher.text_tower.pooler.dense.weight.add_(1)
     assert teacher.fingerprint() == before
-    teacher.modules.pooling.modes = ("cls",)
-    assert teacher.fingerprint() != before
+    other = load_teacher(bert_checkpoint(tmp_path / "cls", pooling={"pooling_mode_cls_token": True}))
+    assert other.fingerprint() != before
 
 
 def test_sentence_token_states(tmp_path):
@@ -279,9 +339,9 @@ def test_sentence_token_states(tmp_path):
 @pytest.mark.parametrize(
     ("modules", "pooling", "message"),
     [
-        (("Transformer", "Pooling", "LSTM"), None, "module LSTM is not supported; supported: Transformer, Pooling"),
+        (("Transformer", "Pooling", "LSTM"), None, "module LSTM .* is not supported; supported: Transformer, Pooling"),
         (("Transformer", "Normalize"), None, "must be one Transformer, one Pooling"),
-        (("Transformer", "Pooling"), {"pooling_mode": "attention"}, "pooling 'attention' is not supported"),
+        (("Transformer", "Pooling"), {"pooling_mode": "attention"}, "cannot be loaded: .*attention"),
     ],
 )
 def test_modules_that_are_not_known_are_refused(modules, pooling, message, tmp_path):
@@ -291,7 +351,7 @@ def test_modules_that_are_not_known_are_refused(modules, pooling, message, tmp_p
 
 def test_a_model_that_cannot_teach_is_refused_with_what_can(tmp_path):
     BertModel(BertConfig(**SHAPE, vocab_size=30)).save_pretrained(tmp_path)
-    with pytest.raises(TeacherError, match=r"model_type 'bert'\) cannot teach.*clip.*siglip2.*chinese_clip.*roberta"):
+    with pytest.raises(TeacherError, match=r"model_type 'bert'\) cannot teach.*clip.*siglip2.*chinese_clip.*sentence"):
         load_teacher(str(tmp_path))
 
 
