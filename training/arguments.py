@@ -1,35 +1,85 @@
-"""What a distillation run can be told: dataclasses, read from YAML, checked before anything loads."""
+"""What a distillation run can be told, read from YAML and checked before anything loads."""
 
 import difflib
 import importlib.util
 import json
 import string
-import types
-import typing
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from huggingface_hub.dataclasses import strict
 from ipaclip.common.rows import read_utf8
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 FeatureSet = Literal["panphon", "ipa_chart", "learned"]
 TERMS = ("cosine", "mse", "contrastive", "relational")
-TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
 class ArgumentsError(ValueError):
     """A configuration that cannot be run; the message names the key and what to write instead."""
 
 
-@strict
-@dataclass
-class StudentArguments:
+def _number(value: Any) -> Any:
+    """YAML reads `1e-3` as a string."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _installed(tracker: str) -> str:
+    if importlib.util.find_spec(tracker) is None:
+        raise ValueError(f"loop.trackers: {tracker} is not installed: pip install {tracker}")
+    return tracker
+
+
+def _with_one_field(template: str) -> str:
+    try:
+        fields = [rest for _, *rest in string.Formatter().parse(template) if rest[0] is not None]
+    except ValueError:
+        fields = []
+    if fields != [["", "", None]]:
+        raise ValueError(
+            f"data.template is {template!r}: it must hold {{}} once, for the text; other braces are written twice"
+        )
+    return template
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Template = Annotated[str, AfterValidator(_with_one_field)]
+Sources = Annotated[list[str | dict[str, Any]], BeforeValidator(_listed)]
+# `log.jsonl` is written whatever is named here.
+Tracker = Annotated[Literal["tensorboard", "wandb", "trackio"], AfterValidator(_installed)]
+
+
+class Section(BaseModel):
+    """Values of the very types that are named, under known keys alone."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", protected_namespaces=())
+
+
+class StudentArguments(Section):
     """The pronunciation tower's shape; its projection has the teacher's width.
 
     `preset` is `tiny`, `small`, `medium` (see `ipaclip.presets`) or `base` (the shape of the teacher's text tower);
-    what of `hidden_size`, `intermediate_size`, `num_hidden_layers` and `num_attention_heads` is given goes before it.
+    what of `hidden_size`, `intermediate_size`, `num_hidden_layers` and `num_attention_heads` is given overrides it.
     `init_from_text_tower` starts with the teacher's blocks where shapes fit. `hidden_act` is `gelu` where it is not
     given; of `base`, and of copied blocks, the teacher's.
 
@@ -41,21 +91,38 @@ class StudentArguments:
     feature_set: FeatureSet = "panphon"
     learned_residual: bool = False
     preset: Literal["tiny", "small", "medium", "base"] = "small"
-    hidden_size: int | None = None
-    intermediate_size: int | None = None
-    num_hidden_layers: int | None = None
-    num_attention_heads: int | None = None
+    hidden_size: Positive | None = None
+    intermediate_size: Positive | None = None
+    num_hidden_layers: Positive | None = None
+    num_attention_heads: Positive | None = None
     max_position_embeddings: int = 256
     pooling: Literal["mean", "eos", "bos"] = "mean"
     hidden_act: str | None = None
     init_from_text_tower: bool = False
-    query_key_gain: float = 3.0
+    query_key_gain: Annotated[Number, Field(ge=1e-3)] = 3.0
     weigh_features: bool = True
 
+    @model_validator(mode="after")
+    def _check_heads(self) -> "StudentArguments":
+        """What can be said without the teacher; `ipaclip.training.student` checks the rest."""
+        if self.hidden_size and self.num_attention_heads and self.hidden_size % self.num_attention_heads:
+            raise ValueError("student.num_attention_heads must divide student.hidden_size")
+        return self
 
-@strict
-@dataclass
-class SourceArguments:
+
+class Columns(Section):
+    """Which columns of rows mean what, and what holds for rows that do not say it."""
+
+    text_column: str = "text"
+    pronounced_column: str = "pronounced"
+    ipa_column: str = "ipa"
+    language_column: str = "language"
+    weight_column: str = "weight"
+    language: str = "eng-Latn"
+    template: Template = "{}"
+
+
+class SourceArguments(Columns):
     """One file or Hub data set, and which of its columns mean what.
 
     A row has a `text` (what the teacher reads), optionally `pronounced` (what is said, if it differs), optionally `ipa`
@@ -67,19 +134,10 @@ class SourceArguments:
     config: str | None = None
     split: str = "train"
     revision: str | None = None
-    weight: float = 1.0
-    text_column: str = "text"
-    pronounced_column: str = "pronounced"
-    ipa_column: str = "ipa"
-    language_column: str = "language"
-    weight_column: str = "weight"
-    language: str = "eng-Latn"
-    template: str = "{}"
+    weight: Annotated[Number, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 
-@strict
-@dataclass
-class DataArguments:
+class DataArguments(Columns):
     """Where the rows are: files (JSONL, CSV, TSV, TXT, Parquet) and names of Hub data sets.
 
     An entry of `train` is a path, or a mapping with the keys of `SourceArguments` for what differs from the rest here.
@@ -88,80 +146,68 @@ class DataArguments:
     a share of the texts (`eval_share`), chosen by a hash of the text, with all rows that have it.
     """
 
-    train: list[str | dict[str, Any]] = field(default_factory=list)
-    text_column: str = "text"
-    pronounced_column: str = "pronounced"
-    ipa_column: str = "ipa"
-    language_column: str = "language"
-    weight_column: str = "weight"
-    language: str = "eng-Latn"
+    train: Sources = []
     transcriber: str = "auto"
-    template: str = "{}"
     held_out: str | None = None
-    eval: list[str | dict[str, Any]] = field(default_factory=list)
-    eval_share: float = 0.0
+    eval: Sources = []
+    eval_share: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
+
+    @model_validator(mode="after")
+    def _check_evaluation(self) -> "DataArguments":
+        if self.eval and self.eval_share:
+            raise ValueError("data.eval and data.eval_share are both given: evaluate on files or on a share, not both")
+        return self
 
     def sources(self) -> list[SourceArguments]:
         """The entries of `train`, each whole. Raises `ArgumentsError`."""
-        shared = {one.name: getattr(self, one.name) for one in fields(self) if one.name in _SOURCE_KEYS}
+        shared = self.model_dump(include=set(Columns.model_fields))
         return [
-            _build(
-                SourceArguments,
-                {**shared, **(one if isinstance(one, dict) else {"path": one})},
-                f"data.train[{index}].",
+            _checked(
+                SourceArguments, {**shared, **(one if isinstance(one, dict) else {"path": one})}, f"data.train[{index}]."
             )
             for index, one in enumerate(self.train)
         ]
 
     def for_evaluation(self) -> "DataArguments":
         """The same of the files to evaluate on, where the held-out words may be asked for."""
-        return replace(self, train=self.eval, eval=[], held_out=None)
+        return self.model_copy(update={"train": self.eval, "eval": [], "held_out": None})
 
 
-_SOURCE_KEYS = {one.name for one in fields(SourceArguments)}
-
-
-@strict
-@dataclass
-class ObjectiveArguments:
+class ObjectiveArguments(Section):
     """Weights of the loss terms; see `ipaclip.training.objective`.
 
     With `token_states` above 0 the student also learns the teacher's states of tokens, resampled to `token_positions`.
     """
 
-    cosine: float = 1.0
-    mse: float = 1.0
-    contrastive: float = 1.0
-    relational: float = 0.0
+    cosine: NotNegative = 1.0
+    mse: NotNegative = 1.0
+    contrastive: NotNegative = 1.0
+    relational: NotNegative = 0.0
     symmetric: bool = False
-    temperature: float = 0.05
+    temperature: Annotated[Number, Field(ge=1e-4)] = 0.05
     centre: bool = True
-    extra_negatives: int = 2048
-    token_states: float = 0.0
-    token_positions: int = 16
+    extra_negatives: Annotated[int, Field(ge=0)] = 2048
+    token_states: NotNegative = 0.0
+    token_positions: Annotated[int, Field(ge=2, le=512)] = 16
 
 
-@strict
-@dataclass
-class AugmentationArguments:
+class AugmentationArguments(Section):
     """Phonetic noise while training; see `ipaclip.training.data.augmentation`.
 
     Rates are means per phoneme. Over the first `ramp` of the steps they rise from 0 to what is given here.
     """
 
-    substitution: float = 0.15
-    nearest: int = 3
-    deletion: float = 0.0
-    insertion: float = 0.0
-    stress: float = 0.1
-    clean: float = 0.2
-    ramp: float = 0.0
-    inventory: list[str] | None = None
+    substitution: Share = 0.15
+    nearest: Positive = 3
+    deletion: Share = 0.0
+    insertion: Share = 0.0
+    stress: Share = 0.1
+    clean: Share = 0.2
+    ramp: Share = 0.0
+    inventory: Annotated[list[str] | None, BeforeValidator(_listed)] = None
 
 
-@strict
-@dataclass
-class LoopArguments:
+class LoopArguments(Section):
     """How long, how fast, how often.
 
     A batch has `batch_size` rows or, if given, `tokens_per_batch` padded tokens, over all processes together; a step
@@ -170,34 +216,32 @@ class LoopArguments:
     an order of magnitude smaller: at the same rate the geometry of the features is overwritten before it is used.
     """
 
-    steps: int = 2000
-    batch_size: int = 32
+    steps: Positive = 2000
+    batch_size: Annotated[int, Field(ge=2)] = 32
     tokens_per_batch: int | None = None
-    accumulation: int = 1
-    learning_rate: float = 4e-4
-    embedding_rate: float = 0.1
-    final_learning_rate: float = 0.0
-    weight_decay: float = 0.05
-    warmup: float = 0.05
-    max_grad_norm: float = 1.0
-    ema: float | None = None
+    accumulation: Positive = 1
+    learning_rate: NotNegative = 4e-4
+    embedding_rate: NotNegative = 0.1
+    final_learning_rate: Number = 0.0
+    weight_decay: Number = 0.05
+    warmup: Share = 0.05
+    max_grad_norm: Annotated[Number, Field(gt=0)] = 1.0
+    ema: Annotated[Number | None, Field(ge=0, lt=1)] = None
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     gradient_checkpointing: bool = False
     compile: bool = False
-    log_every: int = 50
-    trackers: list[str] = field(default_factory=list)
-    evaluate_every: int = 500
+    log_every: Positive = 50
+    trackers: Annotated[list[Tracker], BeforeValidator(_listed)] = []
+    evaluate_every: Positive = 500
     best_metric: Literal["recall", "cosine", "mse"] = "recall"
     keep_best: bool = True
-    checkpoint_every: int = 500
-    keep_checkpoints: int = 2
-    seed: int = 0
+    checkpoint_every: Positive = 500
+    keep_checkpoints: Positive = 2
+    seed: Annotated[int, Field(ge=0)] = 0
     num_threads: int | None = None
 
 
-@strict
-@dataclass
-class DistillationArguments:
+class DistillationArguments(Section):
     """Everything about one run. Make it with `from_file` or `from_dict`; both check it whole.
 
     `start_from` is a finished IPA-CLIP or pronunciation tower (a directory or Hub name) with whose weights training
@@ -211,14 +255,14 @@ class DistillationArguments:
     cache_dir: str = "~/.cache/ipaclip"
     target_precision: Literal["float32", "float16"] = "float32"
     start_from: str | None = None
-    student: StudentArguments = field(default_factory=StudentArguments)
-    data: DataArguments = field(default_factory=DataArguments)
-    objective: ObjectiveArguments = field(default_factory=ObjectiveArguments)
-    augmentation: AugmentationArguments = field(default_factory=AugmentationArguments)
-    loop: LoopArguments = field(default_factory=LoopArguments)
+    student: StudentArguments = StudentArguments()
+    data: DataArguments = DataArguments()
+    objective: ObjectiveArguments = ObjectiveArguments()
+    augmentation: AugmentationArguments = AugmentationArguments()
+    loop: LoopArguments = LoopArguments()
 
     @classmethod
-    def from_file(cls, path: str | Path, overrides: typing.Sequence[str] = ()) -> "DistillationArguments":
+    def from_file(cls, path: str | Path, overrides: Sequence[str] = ()) -> "DistillationArguments":
         """Reads YAML (JSON is YAML too), then `key=value` overrides such as `loop.steps=100`.
 
         Raises:
@@ -238,12 +282,40 @@ class DistillationArguments:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "DistillationArguments":
         """Builds and checks the arguments. Raises `ArgumentsError`."""
-        arguments = _build(cls, values, "")
-        _check(arguments)
-        return arguments
+        return _checked(cls, values)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return self.model_dump()
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    @field_validator("student", "data", "objective", "augmentation", "loop", mode="before")
+    @classmethod
+    def _empty_section(cls, value: Any) -> Any:
+        """A section of which nothing is given, as YAML reads it."""
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "DistillationArguments":
+        """What no field can say alone."""
+        if not self.data.train:
+            raise ValueError("data.train is empty: name at least one file of rows (JSONL, CSV or TXT)")
+        if not any(getattr(self.objective, name) for name in TERMS):
+            raise ValueError(f"objective: every weight is 0; give one of {', '.join(TERMS)} a positive weight")
+        self.data.sources()
+        self.data.for_evaluation().sources()
+        if self.start_from and self.student.init_from_text_tower:
+            raise ValueError("start_from and student.init_from_text_tower are both given: training starts from one")
+        if self.start_from and Path(self.start_from).resolve() == Path(self.output_dir).resolve():
+            raise ValueError(f"start_from and output_dir are both {self.start_from}: name another output_dir")
+        budget, least = self.loop.tokens_per_batch, 2 * self.student.max_position_embeddings
+        if budget is not None and budget < least:
+            raise ValueError(
+                f"loop.tokens_per_batch is {budget}: it must be at least {least}, two sequences of "
+                "student.max_position_embeddings tokens"
+            )
+        return self
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -258,137 +330,31 @@ def _override(values: dict[str, Any], override: str) -> None:
     values[last] = yaml.safe_load(text)
 
 
-def _build(cls: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise ArgumentsError(f"{where.rstrip('.')} must hold keys and values, not {values!r}")
-    known = {one.name: one for one in fields(cls)}
-    hints = typing.get_type_hints(cls)
-    given = {}
-    for key, value in values.items():
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            advice = f"did you mean {where}{near[0]}?" if near else f"known keys: {', '.join(known)}"
-            raise ArgumentsError(f"unknown key {where}{key}: {advice}")
-        kind = hints[key]
-        section = isinstance(kind, type) and is_dataclass(kind)
-        given[key] = _build(kind, value or {}, f"{where}{key}.") if section else _convert(kind, value)
-    missing = [one.name for one in known.values() if one.name not in given and one.default is MISSING
-               and one.default_factory is MISSING]  # fmt: skip
-    if missing:
-        raise ArgumentsError(f"{where}{missing[0]} is missing: give it in the configuration")
+SectionType = TypeVar("SectionType", bound=Section)
+
+
+def _checked(kind: type[SectionType], values: Any, where: str = "") -> SectionType:
+    """A section of these values; `where` stands before its keys in messages."""
     try:
-        return cls(**given)
-    except Exception as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise ArgumentsError(f"{where or 'the configuration'}: {reason}") from error
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ArgumentsError(_first_reason(kind, error, where)) from error
 
 
-def _convert(hint: Any, value: Any) -> Any:
-    """YAML reads `1` as an integer and `1e-3` as a string where a float is meant, and one path where a list is."""
-    kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-    if float in kinds and isinstance(value, (int, str)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    if isinstance(value, str) and any(typing.get_origin(kind) is list for kind in kinds):
-        return [value]
-    return value
-
-
-def _check(arguments: DistillationArguments) -> None:
-    """What the types cannot say."""
-    loop, objective, data = arguments.loop, arguments.objective, arguments.data
-    for key, (value, low, high) in _ranges(arguments).items():
-        if value is not None and not (value >= low and (high is None or value <= high)):
-            limits = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise ArgumentsError(f"{key} is {value}: it must be {limits}")
-    if not data.train:
-        raise ArgumentsError("data.train is empty: name at least one file of rows (JSONL, CSV or TXT)")
-    if data.eval and data.eval_share:
-        raise ArgumentsError("data.eval and data.eval_share are both given: evaluate on files or on a share, not both")
-    if not any(getattr(objective, name) for name in TERMS):
-        raise ArgumentsError(f"objective: every weight is 0; give one of {', '.join(TERMS)} a positive weight")
-    for source in [*data.sources(), *data.for_evaluation().sources()]:
-        _check_template(source.template)
-        if not 0 < source.weight < float("inf"):
-            raise ArgumentsError(f"data.train: the weight of {source.path} is {source.weight}: it must be positive")
-    _check_shape(arguments.student)
-    _check_start(arguments)
-    positions = arguments.student.max_position_embeddings
-    if loop.tokens_per_batch is not None and loop.tokens_per_batch < 2 * positions:
-        raise ArgumentsError(
-            f"loop.tokens_per_batch is {loop.tokens_per_batch}: it must be at least {2 * positions}, two sequences of "
-            "student.max_position_embeddings tokens"
-        )
-    for tracker in loop.trackers:
-        _check_tracker(tracker)
-
-
-def _check_template(template: str) -> None:
-    try:
-        fields = [rest for _, *rest in string.Formatter().parse(template) if rest[0] is not None]
-    except ValueError:
-        fields = []
-    if fields != [["", "", None]]:
-        raise ArgumentsError(
-            f"data.template is {template!r}: it must hold {{}} once, for the text; other braces are written twice"
-        )
-
-
-def _check_shape(student: StudentArguments) -> None:
-    """What can be said without the teacher; `ipaclip.training.student` checks the rest."""
-    for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"):
-        if (getattr(student, name) or 1) < 1:
-            raise ArgumentsError(f"student.{name} is {getattr(student, name)}: it must be at least 1")
-    if student.hidden_size and student.num_attention_heads and student.hidden_size % student.num_attention_heads:
-        raise ArgumentsError("student.num_attention_heads must divide student.hidden_size")
-
-
-def _check_start(arguments: DistillationArguments) -> None:
-    start = arguments.start_from
-    if start is None:
-        return
-    if arguments.student.init_from_text_tower:
-        raise ArgumentsError("start_from and student.init_from_text_tower are both given: training starts from one")
-    if Path(start).resolve() == Path(arguments.output_dir).resolve():
-        raise ArgumentsError(f"start_from and output_dir are both {start}: name another output_dir")
-
-
-def _ranges(arguments: DistillationArguments) -> dict[str, tuple[float | None, float, float | None]]:
-    """`(value, least, most)` of each number that has limits."""
-    loop, objective = arguments.loop, arguments.objective
-    ranges: dict[str, tuple[float | None, float, float | None]] = {
-        "loop.steps": (loop.steps, 1, None), "loop.batch_size": (loop.batch_size, 2, None),
-        "loop.accumulation": (loop.accumulation, 1, None), "loop.learning_rate": (loop.learning_rate, 0, None),
-        "loop.embedding_rate": (loop.embedding_rate, 0, None),
-        "loop.warmup": (loop.warmup, 0, 1), "loop.ema": (loop.ema, 0, 1 - 1e-9),
-        "loop.max_grad_norm": (loop.max_grad_norm, 1e-9, None), "loop.log_every": (loop.log_every, 1, None),
-        "loop.evaluate_every": (loop.evaluate_every, 1, None),
-        "loop.checkpoint_every": (loop.checkpoint_every, 1, None),
-        "loop.keep_checkpoints": (loop.keep_checkpoints, 1, None), "loop.seed": (loop.seed, 0, None),
-        "data.eval_share": (arguments.data.eval_share, 0, 0.9),
-        "student.query_key_gain": (arguments.student.query_key_gain, 1e-3, None),
-        "objective.temperature": (objective.temperature, 1e-4, None),
-        "objective.extra_negatives": (objective.extra_negatives, 0, None),
-        "objective.token_states": (objective.token_states, 0, None),
-        "objective.token_positions": (objective.token_positions, 2, 512),
-        "augmentation.nearest": (arguments.augmentation.nearest, 1, None),
-    }  # fmt: skip
-    for name in TERMS:
-        ranges[f"objective.{name}"] = (getattr(objective, name), 0, None)
-    for name in ("substitution", "deletion", "insertion", "stress", "clean", "ramp"):
-        ranges[f"augmentation.{name}"] = (getattr(arguments.augmentation, name), 0, 1)
-    return ranges
-
-
-def _check_tracker(name: str) -> None:
-    if name not in TRACKERS:
-        raise ArgumentsError(f"loop.trackers: {name!r} is none of {', '.join(TRACKERS)} (log.jsonl is always written)")
-    if importlib.util.find_spec(name) is None:
-        raise ArgumentsError(f"loop.trackers: {name} is not installed: pip install {name}")
-
-
-def as_json(arguments: DistillationArguments) -> str:
-    """The resolved arguments."""
-    return json.dumps(arguments.to_dict(), indent=2, ensure_ascii=False) + "\n"
+def _first_reason(kind: type[Section], error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    location, value = [part for part in first["loc"] if part != "str"], first["input"]  # one of the kinds of a source
+    key = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    if first["type"] == "value_error":  # from a check of ours, which says it all
+        return str(first["ctx"]["error"])
+    if first["type"] == "missing":
+        return f"{key} is missing: give it in the configuration"
+    if first["type"] == "extra_forbidden":
+        section: Any = kind.model_fields[str(location[0])].annotation if len(location) > 1 else kind
+        above = key.removesuffix(str(location[-1]))
+        near = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1)
+        advice = f"did you mean {above}{near[0]}?" if near else f"known keys: {', '.join(section.model_fields)}"
+        return f"unknown key {key}: {advice}"
+    if first["type"] == "model_type":
+        return f"{key or 'the configuration'} must hold keys and values, not {value!r}"
+    return f"{key} is {value!r}: it {first['msg'].removeprefix('Input ').replace('should', 'must', 1)}"

@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +17,7 @@ from ipaclip.common.checkpoints import GALLERY_FILES, HEAD_FILE, find_file
 from ipaclip.common.files import write_text
 from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
 
-from .arguments import ArgumentsError, DistillationArguments, as_json
+from .arguments import ArgumentsError, DistillationArguments
 from .data.augmentation import PhoneticAugmentation
 from .data.batches import Batch, BatchMaker, Preparation, Step
 from .data.batching import EpochBatches, epoch_batches
@@ -223,7 +222,7 @@ class Distillation:
         loop = self.arguments.loop
         return {
             "teacher": self.cache.fingerprint,
-            "student": asdict(self.arguments.student),
+            "student": self.arguments.student.model_dump(),
             "start_from": self.start.fingerprint() if self.start else None,
             "token_positions": self.head.positions if self.head else None,
             "data": hash_of(self.data.phonemes.flat, self.data.lengths, self.row_weights, self.data.text_of_row),
@@ -254,7 +253,7 @@ class Distillation:
             self.progress = load_checkpoint(self.output_dir, self.trained)
             self.meter = Meter(self.progress.unlogged)
         if accelerator.is_main_process:
-            write_text(self.output_dir / ARGUMENTS_FILE, as_json(self.arguments))
+            write_text(self.output_dir / ARGUMENTS_FILE, self.arguments.to_json())
         logger.info(
             "distilling on %d process(es), %s: %d rows, %d texts, %.1f M parameters, %d steps, from step %d",
             accelerator.num_processes, accelerator.device, int((self.row_weights > 0).sum()),

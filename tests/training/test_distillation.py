@@ -201,7 +201,7 @@ def test_a_tracker_that_is_not_installed_is_named_before_anything_loads(configur
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ArgumentsError, match=r"loop\.trackers: wandb is not installed: pip install wandb"):
         configuration(loop={"trackers": ["wandb"]})
-    with pytest.raises(ArgumentsError, match=r"'mlfow' is none of tensorboard, wandb, trackio"):
+    with pytest.raises(ArgumentsError, match=r"'mlfow': it must be 'tensorboard', 'wandb' or 'trackio'"):
         configuration(loop={"trackers": "mlfow"})
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
@@ -82,7 +82,7 @@ def fingerprint(
     tokenizer."""
     decides = {
         "format": _FORMAT,
-        "sources": [{**asdict(source), "file": _stamp(Path(source.path))} for source in sources],
+        "sources": [{**source.model_dump(), "file": _stamp(Path(source.path))} for source in sources],
         "transcriber": [arguments.transcriber, *map(_version, TRANSCRIBER_PACKAGES), *_choice(arguments.transcriber)],
         "held_out": read_utf8(arguments.held_out) if arguments.held_out else None,
         "tokenizer": tokenizer.backend_tokenizer.to_str(),

@@ -8,7 +8,6 @@ import logging
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ipaclip.common.files import lock, write_json
@@ -53,7 +52,7 @@ def _key(source: SourceArguments) -> str:
 
 def _pinned(source: SourceArguments, commit: str | None) -> SourceArguments:
     is_known = commit is not None and not commit.startswith(_UNKNOWN)
-    return replace(source, revision=commit) if is_known else source
+    return source.model_copy(update={"revision": commit}) if is_known else source
 
 
 def _look_up(source: SourceArguments) -> str:
