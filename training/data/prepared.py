@@ -21,20 +21,14 @@ from ..loop.folder import REJECTED_FILE
 
 logger = logging.getLogger(__name__)
 
-PHONEME_TYPE = np.uint16
 _META, _PROGRESS = "meta.json", "progress.json"
-# Column → type of its numbers; the ends are positions in `phonemes`, `texts` and `places`, one a row.
+# Columns of rows of different lengths, end to end, and beside each `NAME_ends`, where its rows end.
+_RAGGED: dict[str, Any] = {"phonemes": np.uint16, "texts": np.uint8, "places": np.uint8}
 _COLUMNS: dict[str, Any] = {
-    "phonemes": PHONEME_TYPE,
-    "phoneme_ends": np.int64,
-    "texts": np.uint8,
-    "text_ends": np.int64,
-    "text_hashes": np.uint64,
-    "places": np.uint8,
-    "place_ends": np.int64,
-    "weights": np.float32,
-}
+    **_RAGGED, **{f"{name}_ends": np.int64 for name in _RAGGED}, "text_hashes": np.uint64, "weights": np.float32,
+}  # fmt: skip
 _FINAL = {"text_of_row": np.int32, "first_rows": np.int64}
+_SCANNED = 1 << 22
 
 
 @dataclass
@@ -54,9 +48,6 @@ class Counts:
     read: int = 0
     kept: int = 0
     rejected: int = 0
-    phonemes: int = 0
-    text_bytes: int = 0
-    place_bytes: int = 0
     rejected_bytes: int = 0
     transcribers: dict[str, str] = field(default_factory=dict)
 
@@ -69,14 +60,16 @@ class Writer:
         self.folder = folder
         progress = folder / _PROGRESS
         self.counts = Counts(**json.loads(progress.read_text(encoding="utf-8"))) if progress.exists() else Counts()
-        counts = self.counts
-        lengths = {
-            "phonemes": counts.phonemes, "texts": counts.text_bytes, "places": counts.place_bytes
-        }  # fmt: skip
-        self._files: dict[str, IO[bytes]] = {}
-        for name, kind in _COLUMNS.items():
-            self._files[name] = self._open(f"{name}.bin", lengths.get(name, counts.kept) * np.dtype(kind).itemsize)
-        self._rejected = self._open(REJECTED_FILE, counts.rejected_bytes)
+        kept, ends = self.counts.kept, (folder / f"{name}_ends.bin" for name in _RAGGED)
+        self._lengths = {
+            name: int(np.fromfile(path, np.int64, 1, offset=8 * (kept - 1))[0]) if kept else 0
+            for name, path in zip(_RAGGED, ends, strict=True)
+        }
+        self._files = {
+            name: self._open(f"{name}.bin", self._lengths.get(name, kept) * np.dtype(kind).itemsize)
+            for name, kind in _COLUMNS.items()
+        }
+        self._rejected = self._open(REJECTED_FILE, self.counts.rejected_bytes)
 
     def _open(self, name: str, size: int) -> IO[bytes]:
         file = open(self.folder / name, "ab")  # noqa: SIM115 (closed by `close`)
@@ -85,35 +78,31 @@ class Writer:
 
     def append(self, rows: Sequence[PreparedRow], rejected: Sequence[dict[str, str]], read: int) -> None:
         """Adds a chunk of `read` rows: those kept, and those set aside with their reasons."""
-        counts = self.counts
         texts = [row.text.encode() for row in rows]
         # A file's name need not be UTF-8.
         places = [row.where.encode(errors="backslashreplace") for row in rows]
+        self._append_ragged("phonemes", [row.ids for row in rows])
+        self._append_ragged("texts", [np.frombuffer(text, np.uint8) for text in texts])
+        self._append_ragged("places", [np.frombuffer(place, np.uint8) for place in places])
+        self._append("text_hashes", [text_hash(text) for text in texts])
+        self._append("weights", [row.weight for row in rows])
         listed = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
-        aside = listed.encode(errors="backslashreplace")
-        chunk = {
-            "phonemes": np.concatenate([row.ids for row in rows]) if rows else [],
-            "phoneme_ends": counts.phonemes + np.cumsum([len(row.ids) for row in rows]),
-            "texts": np.frombuffer(b"".join(texts), np.uint8),
-            "text_ends": counts.text_bytes + np.cumsum([len(text) for text in texts]),
-            "text_hashes": [text_hash(text) for text in texts],
-            "places": np.frombuffer(b"".join(places), np.uint8),
-            "place_ends": counts.place_bytes + np.cumsum([len(place) for place in places]),
-            "weights": [row.weight for row in rows],
-        }
-        for name, values in chunk.items():
-            self._files[name].write(np.asarray(values, dtype=_COLUMNS[name]).tobytes())
-        self._rejected.write(aside)
-        counts.read, counts.kept = counts.read + read, counts.kept + len(rows)
-        counts.rejected, counts.rejected_bytes = counts.rejected + len(rejected), counts.rejected_bytes + len(aside)
-        counts.phonemes += sum(len(row.ids) for row in rows)
-        counts.text_bytes, counts.place_bytes = (
-            counts.text_bytes + sum(map(len, texts)),
-            counts.place_bytes + sum(map(len, places)),
-        )
+        self._rejected.write(listed.encode(errors="backslashreplace"))
         for file in (*self._files.values(), self._rejected):
             file.flush()
+        counts = self.counts
+        counts.read, counts.kept = counts.read + read, counts.kept + len(rows)
+        counts.rejected, counts.rejected_bytes = counts.rejected + len(rejected), self._rejected.tell()
         write_json(self.folder / _PROGRESS, asdict(counts), indent=None)
+
+    def _append_ragged(self, name: str, rows: Sequence[np.ndarray]) -> None:
+        ends = self._lengths[name] + np.cumsum([len(row) for row in rows], dtype=np.int64)
+        self._append(name, np.concatenate(rows) if rows else [])
+        self._append(f"{name}_ends", ends)
+        self._lengths[name] = int(ends[-1]) if rows else self._lengths[name]
+
+    def _append(self, name: str, values: Any) -> None:
+        self._files[name].write(np.asarray(values, dtype=_COLUMNS[name]).tobytes())
 
     def close(self) -> None:
         for file in (*self._files.values(), self._rejected):
@@ -128,8 +117,8 @@ class Writer:
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         # Not numpy's `tofile`, which on a full disk may cut a file short without a word.
-        (self.folder / "text_of_row.bin").write_bytes(rank[of_row].astype(np.int32).data)
-        (self.folder / "first_rows.bin").write_bytes(first[order].astype(np.int64).data)
+        (self.folder / "text_of_row.bin").write_bytes(rank[of_row].astype(_FINAL["text_of_row"]).data)
+        (self.folder / "first_rows.bin").write_bytes(first[order].astype(_FINAL["first_rows"]).data)
         write_json(self.folder / _META, asdict(self.counts), indent=None)
         (self.folder / "text_hashes.bin").unlink()
         (self.folder / _PROGRESS).unlink()
@@ -141,42 +130,42 @@ def text_hash(text: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
-class Strings(Sequence[str]):
-    """Strings in one memory-mapped file; `rows` picks which of them, and in which order."""
+class Ragged(Sequence[np.ndarray]):
+    """Rows of different lengths, end to end in one array."""
 
-    def __init__(self, data: np.ndarray, ends: np.ndarray, rows: np.ndarray | None = None) -> None:
-        self._data, self._ends, self._rows = data, ends, rows
+    def __init__(self, flat: np.ndarray, ends: np.ndarray) -> None:
+        self.flat, self.ends = flat, ends
 
     def __len__(self) -> int:
-        return len(self._ends if self._rows is None else self._rows)
+        return len(self.ends)
+
+    def __getitem__(self, row: Any) -> Any:
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        return self.flat[self.ends[row - 1] if row else 0 : self.ends[row]]
+
+
+class Phonemes(Ragged):
+    """Ids of each row, `<s>` and `</s>` included, int32."""
+
+    def __getitem__(self, row: Any) -> Any:
+        return super().__getitem__(row).astype(np.int32)
+
+
+class Strings(Sequence[str]):
+    """Strings of UTF-8; `chosen` picks which of the rows, and in which order."""
+
+    def __init__(self, rows: Ragged, chosen: np.ndarray | None = None) -> None:
+        self._rows, self._chosen = rows, chosen
+
+    def __len__(self) -> int:
+        return len(self._rows if self._chosen is None else self._chosen)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[one] for one in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"{index} of {len(self)}")
-        index = index % len(self)
-        row = index if self._rows is None else int(self._rows[index])
-        return bytes(self._data[_start(self._ends, row) : self._ends[row]]).decode()
-
-
-class Phonemes(Sequence[np.ndarray]):
-    """Ids of each row, `<s>` and `</s>` included, int32."""
-
-    def __init__(self, data: np.ndarray, ends: np.ndarray) -> None:
-        self.flat, self._ends = data, ends
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, row: Any) -> Any:
-        if not 0 <= row < len(self._ends):
-            raise IndexError(f"row {row} of {len(self._ends)}")
-        return self.flat[_start(self._ends, row) : self._ends[row]].astype(np.int32)
-
-
-def _start(ends: np.ndarray, row: int) -> int:
-    return int(ends[row - 1]) if row > 0 else 0
+        number = range(len(self))[index]
+        return bytes(self._rows[number if self._chosen is None else int(self._chosen[number])]).decode()
 
 
 @dataclass(frozen=True)
@@ -227,27 +216,21 @@ class TrainingData:
             OSError: where a file is missing or shorter than it was written.
         """
         counts = Counts(**json.loads((folder / _META).read_text(encoding="utf-8")))
-        lengths = {"phonemes": counts.phonemes, "texts": counts.text_bytes, "places": counts.place_bytes}
-        columns = {
-            name: _mapped(folder / f"{name}.bin", kind, lengths.get(name, counts.kept))
-            for name, kind in {**_COLUMNS, "text_of_row": _FINAL["text_of_row"]}.items()
-            if name != "text_hashes"
-        }
-        first = np.fromfile(folder / "first_rows.bin", _FINAL["first_rows"])
-        ends = columns["phoneme_ends"]
+        ragged = {}
+        for name, kind in _RAGGED.items():
+            ends = _mapped(folder / f"{name}_ends.bin", np.int64, counts.kept)
+            ragged[name] = _mapped(folder / f"{name}.bin", kind, int(ends[-1]) if counts.kept else 0), ends
+        phonemes = Phonemes(*ragged["phonemes"])
         return cls(
-            phonemes=Phonemes(columns["phonemes"], ends),
-            lengths=np.diff(ends, prepend=0).astype(np.int32),
-            weights=columns["weights"],
-            texts=Strings(columns["texts"], columns["text_ends"], first),
-            text_of_row=columns["text_of_row"],
-            places=Strings(columns["places"], columns["place_ends"]),
+            phonemes=phonemes,
+            lengths=np.diff(phonemes.ends, prepend=0).astype(np.int32),
+            weights=_mapped(folder / "weights.bin", np.float32, counts.kept),
+            texts=Strings(Ragged(*ragged["texts"]), np.fromfile(folder / "first_rows.bin", _FINAL["first_rows"])),
+            text_of_row=_mapped(folder / "text_of_row.bin", _FINAL["text_of_row"], counts.kept),
+            places=Strings(Ragged(*ragged["places"])),
             transcribers=counts.transcribers,
             rejected=counts.rejected,
         )
-
-
-_SCANNED = 1 << 22
 
 
 def _mapped(path: Path, kind: Any, length: int) -> np.ndarray:
