@@ -104,7 +104,7 @@ def ours(folder: Path, name: str, shape: dict[str, int], steps: int, **loop: Any
     from ipaclip.training.distillation import Distillation
 
     run = Distillation(arguments(folder, name, shape, {"steps": 2 * steps, "log_every": steps, **loop}))
-    per_row = flops_of(run.data.lengths, shape, run.targets.embeddings.shape[1]).mean()
+    per_row = flops_of(run.data.lengths, shape, run.targets.shape[1]).mean()
     lengths = run.data.lengths.mean()
     record = json.loads((run.run() / "log.jsonl").read_text(encoding="utf-8").splitlines()[1])
     tokens = record["tokens_per_second"]
@@ -138,7 +138,7 @@ class Setting:
         forget_precision()
         run = Distillation(arguments(folder, f"peer-{time.time_ns()}", shape, {"mixed_precision": precision}))
         ids = [run.data.phonemes[row] for row in range(len(run.data))]
-        targets = np.asarray(run.targets.embeddings[np.asarray(run.data.text_of_row)])
+        targets = run.targets[np.asarray(run.data.text_of_row)]
         tower = run.accelerator.unwrap_model(run.student).train()
         run.lock.release()
         return cls(tower, ids, targets, run.batches.pad_token_id, run.accelerator.device, 4e-4)

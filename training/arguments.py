@@ -163,7 +163,9 @@ class DataArguments(Columns):
         shared = self.model_dump(include=set(Columns.model_fields))
         return [
             _checked(
-                SourceArguments, {**shared, **(one if isinstance(one, dict) else {"path": one})}, f"data.train[{index}]."
+                SourceArguments,
+                {**shared, **(one if isinstance(one, dict) else {"path": one})},
+                f"data.train[{index}].",
             )
             for index, one in enumerate(self.train)
         ]

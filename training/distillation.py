@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from accelerate.utils import InitProcessGroupKwargs, set_seed
+from filelock import BaseFileLock
 from ipaclip.common.checkpoints import GALLERY_FILES, HEAD_FILE, find_file
 from ipaclip.common.files import write_text
 from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
@@ -27,22 +27,21 @@ from .data.prepare import check_files, load_data
 from .loop.activation import fuse_quick_gelu
 from .loop.checkpoints import Progress, Trained, load_checkpoint, remove_checkpoints, save_checkpoint
 from .loop.failure import LossWatch
-from .loop.folder import ARGUMENTS_FILE, FolderLock, is_finished, prepare_output_dir
+from .loop.folder import ARGUMENTS_FILE, is_finished, lock_folder, prepare_output_dir
 from .loop.log import Meter, RunLog, memory
 from .loop.optimisation import WeightAverage, build_optimizer
 from .loop.processes import build_accelerator, gather_with_gradients
 from .loop.schedule import learning_rate, noise_strength
 from .loop.stopping import Interruption
 from .loop.threads import CoreWatch
-from .loop.validation import BEST_FOLDER, Validator, is_better, load_best, save_best
+from .loop.validation import BEST_FILE, Validator, is_better, load_best, save_best
 from .objective import DistillationObjective
 from .output import build_reader, save_result
 from .start import Start
 from .student import build_student, student_config
 from .teachers import load_teacher
-from .teachers.row_targets import RowTargets
 from .teachers.targets import TargetCache, Targets
-from .token_states import StudentWithTokens, TokenHead, TokenTargets, split_weights, state_errors
+from .token_states import StudentWithTokens, TokenHead, split_weights, state_errors
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ class Distillation:
     def __init__(self, arguments: DistillationArguments) -> None:
         self.arguments = arguments
         self.output_dir = Path(arguments.output_dir)
-        self.lock: FolderLock | None = None
+        self.lock: BaseFileLock | None = None
         if arguments.loop.num_threads:
             torch.set_num_threads(arguments.loop.num_threads)
         self.accelerator = build_accelerator(
@@ -79,7 +78,7 @@ class Distillation:
         )
         if self.accelerator.is_main_process:
             prepare_output_dir(arguments)
-            self.lock = FolderLock(self.output_dir)
+            self.lock = lock_folder(self.output_dir)
         try:
             self.accelerator.wait_for_everyone()
             set_seed(arguments.loop.seed)
@@ -113,13 +112,12 @@ class Distillation:
         found = [find_file(arguments.teacher, name) for name in GALLERY_FILES]
         self.gallery = [file for file in found if file is not None and self.teacher.clip is not None]
         self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)
-        with accelerator.main_process_first():
-            self.targets = RowTargets.of(self.data, self.cache)
+        self.targets = self._teach(self.data.texts)
         self.token_targets = self._load_token_targets(cache_dir / "targets")
-        self.row_weights, self.held_out = choose_rows(
+        self.row_weights, self.evaluation_rows = choose_rows(
             arguments,
             self.data,
-            self.targets.embeddings,
+            self.targets,
             tokenizer=self.tokenizer,
             cache_dir=cache_dir / "rows",
             teach=self._teach,
@@ -138,8 +136,8 @@ class Distillation:
         self.objective = DistillationObjective(arguments.objective, mean, variance)
         self.batches = self._build_batches()
         self.validator = None
-        if self.held_out:
-            self.validator = Validator(self.held_out, mean, variance, accelerator, self.batches.pad_token_id)
+        if self.evaluation_rows:
+            self.validator = Validator(self.evaluation_rows, mean, variance, accelerator, self.batches.pad_token_id)
         self.student, self.optimizer = self._prepare_student()
         average = WeightAverage(self.student, arguments.loop.ema) if arguments.loop.ema else None
         self.trained = Trained(accelerator, self.student, self.optimizer, average, self._identity())
@@ -157,7 +155,7 @@ class Distillation:
                 self.teacher.name, self.teacher.name,
             )  # fmt: skip
 
-    def _load_token_targets(self, cache_dir: Path) -> TokenTargets | None:
+    def _load_token_targets(self, cache_dir: Path) -> Targets | None:
         objective = self.arguments.objective
         if not objective.token_states:
             return None
@@ -165,7 +163,7 @@ class Distillation:
             cache_dir, self.teacher, token_length=objective.token_positions, precision=self.arguments.target_precision
         )
         with self.accelerator.main_process_first():
-            return TokenTargets.of(cache.targets(self.data.texts))
+            return cache.targets(self.data.texts)
 
     def _build_head(self) -> TokenHead | None:
         """The map of token states, from `start_from` where that has one of this shape."""
@@ -194,10 +192,9 @@ class Distillation:
         noise = PhoneticAugmentation(arguments.augmentation, self.tokenizer, inventory, held_out_words)
         negatives = None
         if arguments.data.eval_share:  # what is asked in the evaluation is no negative in training
-            negatives = np.unique(self.targets.of_row[self.row_weights > 0]).astype(np.int64)
+            negatives = np.unique(self.data.text_of_row[self.row_weights > 0]).astype(np.int64)
         return BatchMaker(
-            arguments, self.data.phonemes, self.targets, noise, negatives=negatives,
-            states=self.token_targets.states if self.token_targets else None,
+            arguments, self.data, self.targets, noise, negatives=negatives, states=self.token_targets,
             pad_token_id=cast(int, self.tokenizer.pad_token_id), device=accelerator.device,
             process=accelerator.process_index, processes=accelerator.num_processes,
         )  # fmt: skip
@@ -257,7 +254,7 @@ class Distillation:
         logger.info(
             "distilling on %d process(es), %s: %d rows, %d texts, %.1f M parameters, %d steps, from step %d",
             accelerator.num_processes, accelerator.device, int((self.row_weights > 0).sum()),
-            len(self.targets.embeddings), sum(weight.numel() for weight in self.student.parameters()) / 1e6,
+            len(self.targets), sum(weight.numel() for weight in self.student.parameters()) / 1e6,
             loop.steps, self.progress.step,
         )  # fmt: skip
 
@@ -412,7 +409,7 @@ class Distillation:
             )  # fmt: skip
             remove_checkpoints(self.output_dir)
             if keep_best:
-                shutil.rmtree(self.output_dir / BEST_FOLDER)
+                (self.output_dir / BEST_FILE).unlink()
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
         return self.output_dir

@@ -1,7 +1,6 @@
 """The pronunciation tower that a distillation trains: its shape, where its weights start, what it is saved as."""
 
 import logging
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -209,8 +208,3 @@ def finished_model(
     model.pronunciation_model.load_state_dict(student.pronunciation_model.state_dict())
     model.pronunciation_projection.load_state_dict(student.pronunciation_projection.state_dict())
     return model
-
-
-def spread(variance: float, dim: int) -> float:
-    """Standard deviation of one dimension, of the mean squared distance from the mean."""
-    return math.sqrt(variance / dim)

@@ -17,28 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
-from .student import spread
 from .teachers.resampling import resample_tokens
-from .teachers.targets import Targets
-
-
-@dataclass
-class TokenTargets:
-    """The teacher's states `(texts, positions, token_dim)`, their mean over all positions, and variance."""
-
-    states: Targets
-    mean: Tensor
-    variance: float
-
-    @classmethod
-    def of(cls, states: Targets) -> "TokenTargets":
-        mean, variance = states.mean_and_variance()
-        return cls(states, torch.from_numpy(mean).float(), max(variance, torch.finfo(torch.float32).tiny))
-
-    @property
-    def scale(self) -> float:
-        """Standard deviation of one dimension."""
-        return spread(self.variance, len(self.mean))
 
 
 class TokenHead(nn.Module):

@@ -46,7 +46,10 @@ def test_the_arguments_survive_their_own_dictionary():
         ({"loop": {"steps": "many"}}, r"loop\.steps is 'many': it must be a valid integer"),
         ({"loop": {"steps": 0}}, r"loop\.steps is 0: it must be greater than or equal to 1"),
         ({"loop": {"learning_rate": "fast"}}, r"loop\.learning_rate is 'fast': it must be a valid number"),
-        ({"augmentation": {"substitution": 1.5}}, r"augmentation\.substitution is 1\.5: it must be less than or equal to 1"),
+        (
+            {"augmentation": {"substitution": 1.5}},
+            r"augmentation\.substitution is 1\.5: it must be less than or equal to 1",
+        ),
         ({"student": {"pooling": "max"}}, r"student\.pooling is 'max': it must be 'mean', 'eos' or 'bos'"),
         ({"student": {"hidden_size": 10, "num_attention_heads": 3}}, r"num_attention_heads must divide"),
         ({"objective": {"cosine": 0, "mse": 0, "contrastive": 0}}, r"every weight is 0"),
@@ -67,8 +70,14 @@ def test_the_arguments_survive_their_own_dictionary():
         ({"loop": {"steps": True}}, r"loop\.steps is True: it must be a valid integer"),
         ({"resume": "yes"}, r"resume is 'yes': it must be a valid boolean"),
         ({"data": {"train": [5]}}, r"data\.train\[0\] is 5: it must be a valid string"),
-        ({"data": {"train": [{"path": "a.txt", "weigth": 2}]}}, r"train\[0\]\.weigth: did you mean data\.train\[0\]\.we"),
-        ({"data": {"train": ["a.txt", {"path": "b.txt", "weight": 0}]}}, r"data\.train\[1\]\.weight is 0: it must be gr"),
+        (
+            {"data": {"train": [{"path": "a.txt", "weigth": 2}]}},
+            r"train\[0\]\.weigth: did you mean data\.train\[0\]\.we",
+        ),
+        (
+            {"data": {"train": ["a.txt", {"path": "b.txt", "weight": 0}]}},
+            r"data\.train\[1\]\.weight is 0: it must be gr",
+        ),
         ({"data": {"train": "a.txt", "eval": [{"split": "test"}]}}, r"train\[0\]\.path is missing"),
     ],
 )

@@ -146,7 +146,7 @@ def test_held_out_texts_are_never_trained_on_and_the_best_weights_are_saved(conf
             super()._step(batches, numbers)
 
     run = Watching(configuration(data={"eval_share": 0.4}, loop=loop))
-    held_out = {run.data.texts[run.data.text_of_row[row]] for row in run.held_out.rows}
+    held_out = {run.data.texts[run.data.text_of_row[row]] for row in run.evaluation_rows.rows}
     assert held_out
     assert not held_out & {run.data.texts[text] for text in run.batches.negatives}
     directory = run.run()
@@ -188,7 +188,7 @@ def test_evaluation_on_files_and_the_last_weights_on_request(configuration, tmp_
     loop = {"steps": 4, "evaluate_every": 2, "keep_best": False}
     directory = Distillation(configuration(data={"eval": [str(other)]}, loop=loop)).run()
     assert [record["eval_recall"] for record in log(directory) if "eval_recall" in record] == [1.0, 1.0]
-    assert (directory / "best" / "student.safetensors").is_file()
+    assert (directory / "best.safetensors").is_file()
     assert "the text is empty" in (directory / "eval" / "rejected.jsonl").read_text()
     plain = weights(Distillation(configuration("plain", loop={"steps": 4})).run())
     for key, value in weights(directory).items():

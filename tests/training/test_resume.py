@@ -57,8 +57,8 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(configuration):
 
     run = Stopping(configuration(loop={"checkpoint_every": 5, "steps": 10}))
     directory = run.run()
-    assert [path.name for path in list_checkpoints(directory)] == ["step-00000005", "step-00000010"]
-    (directory / "checkpoints" / "step-00000010" / "state.pt").write_bytes(b"half")
+    assert [path.name for path in list_checkpoints(directory)] == ["step-00000005.pt", "step-00000010.pt"]
+    (directory / "checkpoints" / "step-00000010.pt").write_bytes(b"half")
     assert load_checkpoint(directory, run.trained).step == 5
 
 
@@ -74,7 +74,7 @@ def test_a_signal_ends_the_run_with_a_checkpoint_after_the_step_that_it_met(conf
     run = Interrupted(configuration())
     with pytest.raises(KeyboardInterrupt):
         run.run()
-    assert (run.output_dir / "checkpoints" / "step-00000004").is_dir()
+    assert (run.output_dir / "checkpoints" / "step-00000004.pt").is_file()
     assert signal.getsignal(number) is before
 
 
@@ -157,17 +157,36 @@ def test_a_run_that_ended_before_its_first_step_does_not_spoil_its_folder(config
     assert len((directory / "rejected.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_run_that_ended_over_its_rows_to_evaluate_on_does_not_spoil_its_folder(configuration, tmp_path):
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"text": ""}\n')
+    with pytest.raises(ArgumentsError, match="no usable row"):
+        Distillation(configuration(data={"eval": [str(other)]}))
+    assert (tmp_path / "out" / "eval" / "rejected.jsonl").is_file()
+    other.write_text('{"text": "kitten", "ipa": "kɪtən"}\n')
+    directory = Distillation(configuration(data={"eval": [str(other)]}, loop={"steps": 1})).run()
+    assert not (directory / "eval" / "rejected.jsonl").exists()
+
+
+def test_what_somebody_else_put_into_eval_is_not_removed(configuration, tmp_path):
+    (tmp_path / "out" / "eval").mkdir(parents=True)
+    (tmp_path / "out" / "eval" / "precious.txt").write_text("x")
+    with pytest.raises(ArgumentsError, match="is not empty"):
+        Distillation(configuration())
+    assert (tmp_path / "out" / "eval" / "precious.txt").is_file()
+
+
 def test_checkpoints_that_are_all_cut_off_are_said_so(configuration, caplog):
     run = Unfinished(configuration(loop={"steps": 2, "checkpoint_every": 1}))
     for path in list_checkpoints(run.run()):
-        (path / "state.pt").write_bytes(b"half")
+        path.write_bytes(b"half")
     assert load_checkpoint(run.output_dir, run.trained).step == 0
     assert "NO CHECKPOINT IN" in caplog.text
 
 
 def test_two_runs_in_one_folder_are_refused(configuration):
     first = Distillation(configuration())
-    with pytest.raises(ArgumentsError, match=r"another run \(process \d+\) is writing to .*out"):
+    with pytest.raises(ArgumentsError, match=r"another run is writing to .*out"):
         Distillation(configuration(resume=True))
     first.run()
     Distillation(configuration(resume=True))
@@ -182,10 +201,10 @@ def test_a_full_disk_leaves_the_checkpoints_before(configuration):
             else:
                 super()._save_checkpoint()
 
-    with pytest.raises(OSError, match=r"step-00000010 cannot be written \(.* MB free\).*resume=true"):
+    with pytest.raises(OSError, match=r"step-00000010\.pt cannot be written to .* \(.* MB free\).*resume=true"):
         Filling(configuration("full", loop={"checkpoint_every": 5})).run()
     folder = Path(configuration("full", resume=True).output_dir)
-    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000005"]
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000005.pt"]
     whole = weights(Distillation(configuration("whole", loop={"checkpoint_every": 5})).run())
     again = weights(Distillation(configuration("full", loop={"checkpoint_every": 5}, resume=True)).run())
     assert all(torch.equal(value, whole[key]) for key, value in again.items())
@@ -208,7 +227,7 @@ def test_a_disk_that_is_full_only_at_the_end_loses_nothing(configuration, monkey
 
 def test_only_the_last_checkpoints_are_kept(configuration):
     directory = Unfinished(configuration(loop={"checkpoint_every": 3, "keep_checkpoints": 2})).run()
-    assert [path.name for path in list_checkpoints(directory)] == ["step-00000009", "step-00000012"]
+    assert [path.name for path in list_checkpoints(directory)] == ["step-00000009.pt", "step-00000012.pt"]
 
 
 @pytest.mark.slow

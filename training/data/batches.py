@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..arguments import DistillationArguments
 from ..loop.processes import share_of
-from ..teachers.row_targets import RowTargets
 from ..teachers.targets import Targets
 from .augmentation import PhoneticAugmentation
+from .prepared import TrainingData
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class BatchMaker:
     def __init__(
         self,
         arguments: DistillationArguments,
-        phonemes: Sequence[np.ndarray],
-        targets: RowTargets,
+        data: TrainingData,
+        targets: Targets,
         augmentation: PhoneticAugmentation,
         *,
         negatives: np.ndarray | None = None,
@@ -57,12 +57,11 @@ class BatchMaker:
         process: int = 0,
         processes: int = 1,
     ) -> None:
-        """`phonemes[row]` are ids, `targets` the teacher's; `negatives` are the texts that may be further negatives.
-
-        `states`, if given, are the teacher's token states of all texts.
+        """`targets` are the teacher's embeddings of `data.texts`, `states`, if given, its token states of them;
+        `negatives` are the texts that may be further negatives.
         """
         self.arguments = arguments
-        self.phonemes, self.targets, self.augmentation = phonemes, targets, augmentation
+        self.data, self.targets, self.augmentation = data, targets, augmentation
         self.negatives, self.states = negatives, states
         self.pad_token_id, self.device = pad_token_id, device
         self.process, self.processes = process, processes
@@ -74,13 +73,13 @@ class BatchMaker:
         the number of processes.
         """
         rng = np.random.default_rng([self.arguments.loop.seed, 1, epoch, number])
-        phonemes = self.augmentation.batch([self.phonemes[row] for row in rows], rng, strength)
+        phonemes = self.augmentation.batch([self.data.phonemes[row] for row in rows], rng, strength)
         extra = self._draw_negatives(rng)
         mine = share_of(len(rows), self.process, self.processes)
         limit = self.arguments.student.max_position_embeddings
         ids, lengths = pad([cut(phonemes[index], limit) for index in mine], self.pad_token_id)
         mask = np.arange(ids.shape[1]) < lengths[:, None]
-        text = self.targets.of_row[rows]
+        text = self.data.text_of_row[rows]
         return Batch(
             rows=rows, ids=self._send(ids), mask=self._send(mask.astype(np.int64)),
             teacher=self._teacher(text), text=self._send(text.astype(np.int64)),
@@ -89,13 +88,13 @@ class BatchMaker:
         )  # fmt: skip
 
     def _draw_negatives(self, rng: np.random.Generator) -> np.ndarray:
-        texts = len(self.targets.embeddings) if self.negatives is None else len(self.negatives)
+        texts = len(self.targets) if self.negatives is None else len(self.negatives)
         wanted = self.arguments.objective.extra_negatives if self.arguments.objective.contrastive else 0
         drawn = np.sort(rng.choice(texts, min(wanted, texts), replace=False))
         return drawn if self.negatives is None else self.negatives[drawn]
 
     def _teacher(self, texts: np.ndarray) -> Tensor:
-        return self._send(np.asarray(self.targets.embeddings[texts], dtype=np.float32))
+        return self._send(self.targets[texts])
 
     def _send(self, values: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(values)

@@ -9,16 +9,14 @@ import numpy as np
 from ipaclip.tokenization import IPATokenizer
 
 from ..arguments import ArgumentsError, DistillationArguments
+from ..loop.folder import EVALUATION_FOLDER
 from ..teachers.targets import Targets
 from .prepare import load_data
 from .prepared import TrainingData
 
-# Where the list of evaluation rows that cannot be used goes.
-FOLDER = "eval"
-
 
 @dataclass(frozen=True)
-class HeldOutRows:
+class EvaluationRows:
     """What is evaluated on: the student hears `phonemes[row]` for each of `rows`; the teacher's side is beside it.
 
     `embeddings[of_row[row]]` is what the teacher makes of the row's text.
@@ -38,7 +36,7 @@ def choose_rows(
     tokenizer: IPATokenizer,
     cache_dir: Path,
     teach: Callable[[Sequence[str]], Targets],
-) -> tuple[np.ndarray, HeldOutRows | None]:
+) -> tuple[np.ndarray, EvaluationRows | None]:
     """The weight of each row of `data` in training, 0 for rows held out; and what to evaluate on, None for nothing.
 
     `embeddings` are the teacher's of `data.texts`, `teach` gives those of other texts.
@@ -48,12 +46,12 @@ def choose_rows(
     """
     weights = np.array(data.weights)
     if arguments.data.eval:
-        folder = Path(arguments.output_dir) / FOLDER
+        folder = Path(arguments.output_dir) / EVALUATION_FOLDER
         folder.mkdir(exist_ok=True)
         positions = arguments.student.max_position_embeddings
         other = load_data(arguments.data.for_evaluation(), tokenizer, positions, folder, cache_dir)
         rows = np.arange(len(other))
-        return weights, HeldOutRows(rows, other.phonemes, other.text_of_row, teach(other.texts))
+        return weights, EvaluationRows(rows, other.phonemes, other.text_of_row, teach(other.texts))
     share = arguments.data.eval_share
     if not share:
         return weights, None
@@ -63,7 +61,7 @@ def choose_rows(
             f"data.eval_share {share} keeps {len(rows)} of {len(data)} rows: give another, or data.eval"
         )
     weights[rows] = 0
-    return weights, HeldOutRows(rows, data.phonemes, data.text_of_row, embeddings)
+    return weights, EvaluationRows(rows, data.phonemes, data.text_of_row, embeddings)
 
 
 def is_held_out(texts: Sequence[str], share: float) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Checkpoints of a run in progress: written whole or not at all, with all that resuming needs, the last few kept."""
 
 import logging
-import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, cast
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
+from ipaclip.common.files import saying_what_cannot_be_written, whole_file
 from torch import nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -26,7 +26,6 @@ from .optimisation import WeightAverage
 logger = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
-STATE_FILE = "state.pt"
 # One path for a plain, a data-parallel and a sharded model: whole tensors on the CPU, named as the bare model's.
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
@@ -98,7 +97,7 @@ class Trained:
 
 
 def save_checkpoint(output_dir: Path, progress: Progress, trained: Trained, keep: int) -> None:
-    """Writes `checkpoints/step-N` under a temporary name, renames it, then removes all but the last `keep`.
+    """Writes `checkpoints/step-N.pt`, whole or not at all, then removes all but the last `keep`.
 
     Called on every process; the main one writes.
 
@@ -107,45 +106,20 @@ def save_checkpoint(output_dir: Path, progress: Progress, trained: Trained, keep
     """
     state = trained.state()
     if trained.accelerator.is_main_process:
-        _write(output_dir / FOLDER, f"step-{progress.step:08d}", {**state, "progress": asdict(progress)})
+        path = output_dir / FOLDER / f"step-{progress.step:08d}.pt"
+        with saying_what_cannot_be_written(f"checkpoint {path.name}", path, GO_ON), whole_file(path) as temporary:
+            try:
+                torch.save({**state, "progress": asdict(progress)}, temporary)
+            except RuntimeError as error:  # what torch raises where the disk is full
+                raise OSError(str(error)) from error
         for old in list_checkpoints(output_dir)[:-keep]:
-            shutil.rmtree(old)
+            old.unlink()
     trained.accelerator.wait_for_everyone()
-
-
-def _write(folder: Path, name: str, state: dict[str, Any]) -> None:
-    temporary = folder / f".writing-{name}"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        with (temporary / STATE_FILE).open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.rmtree(folder / name, ignore_errors=True)
-        os.replace(temporary, folder / name)
-        _sync_folder(folder)
-    except (OSError, RuntimeError) as error:  # what torch raises where the disk is full
-        shutil.rmtree(temporary, ignore_errors=True)
-        free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
-        raise OSError(
-            f"checkpoint {folder / name} cannot be written ({free / 1e6:,.0f} MB free): {error}. {GO_ON}"
-        ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename last through a power cut, where the system can."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def list_checkpoints(output_dir: Path) -> list[Path]:
     """All whole checkpoints, oldest first."""
-    return sorted(path for path in (output_dir / FOLDER).glob("step-*") if (path / STATE_FILE).exists())
+    return sorted((output_dir / FOLDER).glob("step-*.pt"))
 
 
 def load_checkpoint(output_dir: Path, trained: Trained) -> Progress:
@@ -181,7 +155,7 @@ def _newest(output_dir: Path) -> tuple[Path | None, dict[str, Any] | None]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    state = torch.load(path / STATE_FILE, map_location="cpu", weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or not {"identity", "progress", "model", "optimizer"} <= state.keys():
         raise ValueError("it is of another version of this package")
     return state

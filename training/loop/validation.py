@@ -1,25 +1,22 @@
 """Evaluation while training, on rows that the run does not train on; the best weights so far are kept."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from ipaclip.common.files import saying_what_cannot_be_written
+from ipaclip.common.files import saying_what_cannot_be_written, whole_file
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..data.batches import pad
-from ..data.evaluation_rows import HeldOutRows
+from ..data.evaluation_rows import EvaluationRows
 from .folder import GO_ON
 
-BEST_FOLDER = "best"
-WEIGHTS_FILE = "student.safetensors"
-RESULT_FILE = "result.json"
+BEST_FILE = "best.safetensors"
 # Padded tokens of a batch, and pairs of embeddings compared at once.
 TOKENS, PAIRS = 16384, 1 << 24
 HIGHER_IS_BETTER = {"recall": True, "cosine": True, "mse": False}
@@ -34,17 +31,17 @@ class Validator:
     """
 
     def __init__(
-        self, held_out: HeldOutRows, mean: Tensor, variance: float, accelerator: Accelerator, pad_token_id: int
+        self, rows: EvaluationRows, mean: Tensor, variance: float, accelerator: Accelerator, pad_token_id: int
     ) -> None:
         self.accelerator, self.pad_token_id = accelerator, pad_token_id
         self.mean, self.variance = mean.to(accelerator.device), variance
-        self._phonemes = held_out.phonemes
-        texts, right = np.unique(held_out.of_row[held_out.rows], return_inverse=True)
-        lengths = np.array([len(held_out.phonemes[row]) for row in held_out.rows])
+        self._phonemes = rows.phonemes
+        texts, right = np.unique(rows.of_row[rows.rows], return_inverse=True)
+        lengths = np.array([len(rows.phonemes[row]) for row in rows.rows])
         order = np.argsort(lengths, kind="stable")
-        self._rows, self._right = held_out.rows[order], right[order]
+        self._rows, self._right = rows.rows[order], right[order]
         self._batches = _cut(lengths[order])
-        teacher = torch.from_numpy(np.asarray(held_out.embeddings[texts], dtype=np.float32))
+        teacher = torch.from_numpy(rows.embeddings[texts])
         self._teacher = teacher.to(accelerator.device)
 
     def __len__(self) -> int:
@@ -97,19 +94,15 @@ def is_better(metric: str, value: float, best: float | None) -> bool:
 
 
 def save_best(output_dir: Path, weights: dict[str, Tensor], result: dict[str, float], step: int) -> None:
-    """Puts weights and result into `best/`, in place of those before. Called on the main process."""
-    target, temporary = output_dir / BEST_FOLDER, output_dir / f".{BEST_FOLDER}-writing"
-    shutil.rmtree(temporary, ignore_errors=True)
-    with saying_what_cannot_be_written("the best weights", target, GO_ON):
-        temporary.mkdir()
-        save_file({key: value.contiguous() for key, value in weights.items()}, temporary / WEIGHTS_FILE)
-        text = json.dumps({"step": step, **result}, indent=2) + "\n"
-        (temporary / RESULT_FILE).write_text(text, encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
+    """Writes weights and result, in place of those before. Called on the main process."""
+    path = output_dir / BEST_FILE
+    with saying_what_cannot_be_written("the best weights", path, GO_ON), whole_file(path) as temporary:
+        about = {"format": "pt", "result": json.dumps({"step": step, **result})}
+        save_file({key: value.contiguous() for key, value in weights.items()}, temporary, about)
 
 
 def load_best(output_dir: Path) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """The weights in `best/`, and the result with its step."""
-    folder = output_dir / BEST_FOLDER
-    return load_file(folder / WEIGHTS_FILE), json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
+    """The best weights, and their result with its step."""
+    path = output_dir / BEST_FILE
+    with safe_open(path, framework="pt") as file:
+        return load_file(path), json.loads(file.metadata()["result"])

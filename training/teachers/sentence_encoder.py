@@ -52,7 +52,9 @@ def _check_modules(name: str) -> str:
     kinds = [kind.rpartition(".")[2] for kind, _ in listed]
     for (kind, folder), short in zip(listed, kinds, strict=True):
         if short not in MODULES or not kind.startswith("sentence_transformers."):
-            raise TeacherError(f"teacher {name}: its module {short} ({kind}) is not supported; supported: {', '.join(MODULES)}")
+            raise TeacherError(
+                f"teacher {name}: its module {short} ({kind}) is not supported; supported: {', '.join(MODULES)}"
+            )
         if short == "Dense":
             activation = str((_read_json(name, "config.json", folder) or {}).get("activation_function", "torch.nn."))
             if not activation.startswith("torch.nn."):

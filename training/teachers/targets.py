@@ -1,22 +1,25 @@
 """The teacher's targets of texts, computed once for all runs and kept on disk.
 
 One folder a teacher (its fingerprint), kind of target and precision, as `<fingerprint>/pooled/float32`. In it are two
-files that only ever grow, so that whoever reads them is not disturbed: `targets.bin` holds one row after the other, and
-`index.bin` says of each key in which row its target is, with a checksum. A row is on disk before the index names it: what
-was cut off is in no index. A key is a hash of one text as the teacher reads it, the template filled in, so that runs
-with other lists of texts share what they have in common.
+files that only ever grow, so that whoever reads them is not disturbed: `targets.bin` holds one row after the other,
+`index.bin` says of each key in which row its target is, with a checksum. A row is on disk before the index names it:
+what was cut off is in no index. A key is a hash of one text as the teacher reads it, the template filled in, so that
+runs with other lists of texts share what they have in common.
 """
 
 import logging
+import math
 import os
 import time
 import zlib
 from collections.abc import Sequence
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from filelock import FileLock
 from ipaclip.common.files import saying_what_cannot_be_written
 from ipaclip.common.progress import Progress
@@ -103,8 +106,8 @@ class Targets:
         """`(rows, …)` float32, of row numbers or a slice."""
         return np.asarray(self._stored[self._places[rows]], dtype=np.float32)
 
-    def mean_and_variance(self) -> tuple[np.ndarray, float]:
-        """Mean `(dim,)` of all rows (and positions), float64, and the mean squared distance from it."""
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, float]:
         width = self.shape[-1]
         total, squares, count = np.zeros(width), 0.0, 0
         # Sums of the distances from the first row lose no precision to a large mean.
@@ -117,6 +120,21 @@ class Targets:
             count += len(away)
         mean = total / count
         return origin + mean, squares / count - float(np.square(mean).sum())
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """`(dim,)` float32, of all rows and positions."""
+        return torch.from_numpy(self._moments[0]).float()
+
+    @property
+    def variance(self) -> float:
+        """The mean squared distance from the mean; above 0."""
+        return max(self._moments[1], torch.finfo(torch.float32).tiny)
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of one dimension: what CLIP's initialisation takes to be 1."""
+        return math.sqrt(self.variance / self.shape[-1])
 
 
 class TargetCache:
@@ -226,9 +244,7 @@ class TargetCache:
         entries = np.empty(len(keys), ENTRY)
         entries["key"], entries["checksum"] = keys, self._checksums(keys, rows.tobytes(), np.arange(len(keys)))
         with saying_what_cannot_be_written(f"{len(keys)} of the teacher's targets", self.folder, MORE_ROOM):
-            entries["row"] = np.arange(len(keys)) + _append_to(
-                self.folder / DATA_FILE, rows.tobytes(), self._row_bytes
-            )
+            entries["row"] = np.arange(len(keys)) + _append_to(self.folder / DATA_FILE, rows.tobytes(), self._row_bytes)
             _append_to(self.folder / INDEX_FILE, entries.tobytes(), ENTRY.itemsize)
 
     def _find(self, keys: np.ndarray) -> np.ndarray:

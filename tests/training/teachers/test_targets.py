@@ -112,10 +112,10 @@ def test_token_states_have_a_place_of_their_own(tmp_path):
 
 def test_mean_and_variance(tmp_path):
     targets = TargetCache(tmp_path, CountingTeacher(), batch_texts=9).targets(WORDS)
-    mean, variance = targets.mean_and_variance()
     rows = expected(WORDS).astype(np.float64)
-    np.testing.assert_allclose(mean, rows.mean(0))
-    assert variance == pytest.approx(np.square(rows - rows.mean(0)).sum(1).mean())
+    np.testing.assert_allclose(targets.mean, rows.mean(0), rtol=1e-6)
+    assert targets.variance == pytest.approx(np.square(rows - rows.mean(0)).sum(1).mean())
+    assert targets.scale == pytest.approx((rows - rows.mean(0)).std())
 
 
 def cut_off(folder):
@@ -158,7 +158,7 @@ def other_rows(folder):
     entries = np.fromfile(folder / "index.bin", ENTRY)
     entries["row"][[3, 4, 5]] = -7, 1 << 40, 0
     entries.tofile(folder / "index.bin")
-    return None  # how many else are in row 0 does not matter
+    # how many else are in row 0 does not matter
 
 
 def not_finite(folder):
@@ -285,7 +285,10 @@ def test_of_two_targets_of_one_text_the_first_counts(tmp_path):
     other.targets(WORDS[:11])
     entries = np.fromfile(other.folder / "index.bin", ENTRY)
     entries["row"] += 10
-    for name, content in (("targets.bin", (other.folder / "targets.bin").read_bytes()), ("index.bin", entries.tobytes())):
+    for name, content in (
+        ("targets.bin", (other.folder / "targets.bin").read_bytes()),
+        ("index.bin", entries.tobytes()),
+    ):
         with (one.folder / name).open("ab") as file:
             file.write(content)
     targets = TargetCache(tmp_path / "one", CountingTeacher()).targets(WORDS[:11])

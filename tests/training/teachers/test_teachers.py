@@ -261,7 +261,7 @@ def test_pickled_weights_are_refused(tmp_path):
     weights = BertModel.from_pretrained(directory).state_dict()
     (tmp_path / "encoder" / "model.safetensors").unlink()
     torch.save(weights, tmp_path / "encoder" / "pytorch_model.bin")
-    with pytest.raises(OSError, match="no file named model.safetensors"):
+    with pytest.raises(OSError, match=r"no file named model\.safetensors"):
         load_teacher(directory)
 
 
