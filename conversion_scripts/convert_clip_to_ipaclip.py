@@ -9,6 +9,7 @@ import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.common.checkpoints import GALLERY_FILES, copy_files
 from ipaclip.common.files import new_directory
+from ipaclip.common.text_tower import copy_text_tower
 from ipaclip.presets import PRESET_NAMES, PRESETS
 from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
 from transformers import CLIPModel
@@ -95,7 +96,7 @@ def save_as_ipaclip(
     torch.manual_seed(tower.seed)
     model = IPAClipModel.from_clip(source, phoneme_feature_table(tokenizer, tower.feature_set), config)
     if tower.init_from_text_tower:
-        copy_text_tower(model)
+        start_as_text_tower(model)
     processor = IPAClipProcessor(image_processor, text_tokenizer, tokenizer, language=tower.language)
     with new_directory(output) as directory:
         model.save_pretrained(directory)
@@ -106,7 +107,7 @@ def save_as_ipaclip(
 
 
 @torch.no_grad()
-def copy_text_tower(model: IPAClipModel) -> None:
+def start_as_text_tower(model: IPAClipModel) -> None:
     """Gives the pronunciation tower the text tower's blocks, last norm and projection.
 
     Raises:
@@ -120,13 +121,10 @@ def copy_text_tower(model: IPAClipModel) -> None:
                 f"The text tower cannot start a pronunciation tower with {name}={ours}, for its own is {theirs}: "
                 'take the preset "base", or a new tower.'
             )
-    source, target = model.text_model.encoder.layers, model.pronunciation_model.encoder.layers
-    if len(target) > len(source):
+    if pronunciation.num_hidden_layers > text.num_hidden_layers:
         raise ValueError(
-            f"The text tower has {len(source)} layers, too few for a pronunciation tower of {len(target)}."
+            f"The text tower has {text.num_hidden_layers} layers, too few for a pronunciation tower of "
+            f"{pronunciation.num_hidden_layers}."
         )
-    chosen = torch.linspace(0, len(source) - 1, len(target)).round().int().tolist()
-    for block, index in zip(target, chosen, strict=True):
-        block.load_state_dict(source[index].state_dict())
-    model.pronunciation_model.final_layer_norm.load_state_dict(model.text_model.final_layer_norm.state_dict())
+    copy_text_tower(model.text_model, model.pronunciation_model)
     model.pronunciation_projection.weight.copy_(model.text_projection.weight)

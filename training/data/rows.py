@@ -1,6 +1,6 @@
 """Rows of text from files and from the Hub, one at a time, each with the place that it comes from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,6 @@ from typing import Any
 from ipaclip.common.rows import TEXT_COLUMN, TEXT_SUFFIXES, read_records
 
 from ..arguments import ArgumentsError, SourceArguments
-
-Values = dict[str, Any]
-
-
-class RowError(ValueError):
-    """A row that cannot be trained on; it is set aside and the rest goes on."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +22,16 @@ class Row:
     weight: float
 
 
-def read_rows(source: SourceArguments) -> Iterator[tuple[str, Values | RowError]]:
-    """`(place, values)` of each row of a source, `place` being `file:line` or `name:row`; broken rows as `RowError`.
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that cannot be trained on; it is set aside and the rest goes on."""
+
+    where: str
+    reason: str
+
+
+def read_rows(source: SourceArguments) -> Iterator[Row | RejectedRow]:
+    """Each row of a source, its place being `file:line` or `name:row`, its text within the template.
 
     Of JSONL, CSV, TSV and TXT (a text a line) a broken line does not stop the rest; Parquet and names of Hub data sets
     go through `datasets`, streamed.
@@ -39,11 +41,19 @@ def read_rows(source: SourceArguments) -> Iterator[tuple[str, Values | RowError]
             a column twice.
     """
     rows, columns = 0, set[str]()
-    for number, values in _reader(source):
+    is_text = Path(source.path).suffix.lower() in TEXT_SUFFIXES
+    for number, values, broken in _read_file(source) if is_text else _read_dataset(source):
         rows += 1
-        if isinstance(values, dict) and source.text_column not in columns:
+        where = f"{source.path}:{number}"
+        if broken is not None:
+            yield RejectedRow(where, broken)
+            continue
+        if source.text_column not in columns:
             columns.update(key for key in values if isinstance(key, str))
-        yield f"{source.path}:{number}", values
+        try:
+            yield _parse(where, values, source)
+        except ValueError as error:
+            yield RejectedRow(where, str(error))
     if rows == 0:
         raise ArgumentsError(f"data.train: {source.path} is empty")
     if source.text_column not in columns:
@@ -63,84 +73,70 @@ def check_source(source: SourceArguments) -> None:
         raise ArgumentsError(f"data.train: {path} must end in {', '.join(TEXT_SUFFIXES)} or .parquet")
 
 
-def _reader(source: SourceArguments) -> Iterator[tuple[int, Values | RowError]]:
-    path = Path(source.path)
-    return _read_file(source, path) if path.suffix.lower() in TEXT_SUFFIXES else _read_dataset(source, path)
+# Number, values, and why the row is broken if it is.
+_Records = Iterable[tuple[int, dict[str, Any], str | None]]
 
 
-def _read_file(source: SourceArguments, path: Path) -> Iterator[tuple[int, Values | RowError]]:
-    is_txt = path.suffix.lower() == ".txt"
+def _read_file(source: SourceArguments) -> _Records:
+    is_txt = Path(source.path).suffix.lower() == ".txt"
     try:
-        for line, values, broken in read_records(path, whole=False):
-            if broken is not None:
-                yield line, RowError(broken)
-            elif not is_txt:
-                yield line, values
+        for line, values, broken in read_records(Path(source.path), whole=False):
+            if not is_txt or broken is not None:
+                yield line, values, broken
             elif values[TEXT_COLUMN].strip():
-                yield line, {source.text_column: values[TEXT_COLUMN].strip()}
+                yield line, {source.text_column: values[TEXT_COLUMN]}, None
     except ValueError as error:
         raise ArgumentsError(f"data.train: {error}") from error
 
 
-def _read_dataset(source: SourceArguments, path: Path) -> Iterator[tuple[int, Values | RowError]]:
+def _read_dataset(source: SourceArguments) -> _Records:
     try:
         import datasets
     except ImportError as error:
         raise ArgumentsError(
-            f"data.train: {path} is read with the package datasets: pip install 'ipaclip[data]'"
+            f"data.train: {source.path} is read with the package datasets: pip install 'ipaclip[data]'"
         ) from error
-    if path.suffix.lower() == ".parquet":
-        yield from _read_parquet(datasets, path)
-        return
+    is_file, number = Path(source.path).suffix.lower() == ".parquet", 0
+    name: tuple[str, str | None] = ("parquet", None) if is_file else (source.path, source.config)
+    options = {"data_files": source.path, "split": "train"} if is_file else {
+        "split": source.split, "revision": source.revision
+    }  # fmt: skip
     try:
-        stream = datasets.load_dataset(
-            source.path, source.config, split=source.split, revision=source.revision, streaming=True
-        )
+        for number, values in enumerate(datasets.load_dataset(*name, **options, streaming=True), 1):
+            yield number, values, None
     except (OSError, ValueError) as error:  # datasets' own errors are of these kinds
         reason = " ".join(str(error).split())
-        raise ArgumentsError(
-            f"data.train: {source.path!r} is neither a file nor a data set that can be loaded: {reason}"
-        ) from error
-    yield from enumerate(stream, 1)
+        is_there = is_file or number
+        what = (
+            f"cannot be read after row {number}" if is_there else "is neither a file nor a data set that can be loaded"
+        )
+        raise ArgumentsError(f"data.train: {source.path} {what}: {reason}") from error
 
 
-def _read_parquet(datasets: Any, path: Path) -> Iterator[tuple[int, Values]]:
-    number = 0
-    try:
-        stream = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
-        for number, values in enumerate(stream, 1):
-            yield number, values
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ArgumentsError(f"data.train: {path} cannot be read after row {number}: {reason}") from error
-
-
-def parse_row(where: str, values: Values | RowError, source: SourceArguments) -> Row:
-    """One row's values under the source's column names. Raises `RowError`."""
-    if isinstance(values, RowError):
-        raise values
+def _parse(where: str, values: dict[str, Any], source: SourceArguments) -> Row:
+    """One row's values under the source's column names. Raises `ValueError`."""
     text, pronounced, ipa, language = (
         values.get(column) or None
         for column in (source.text_column, source.pronounced_column, source.ipa_column, source.language_column)
     )
     for name, value in (("text", text), ("pronounced", pronounced), ("ipa", ipa), ("language", language)):
         if value is not None and not isinstance(value, str):
-            raise RowError(f"{name} is {value!r}, not a string")
+            raise ValueError(f"{name} is {value!r}, not a string")
     if text is None or not text.strip():
-        raise RowError("the text is empty")
+        raise ValueError("the text is empty")
     if "\ufffd" in f"{text}{pronounced}{ipa}":
-        raise RowError("the row holds U+FFFD, which stands where a character was lost")
-    weight = _weight(values.get(source.weight_column)) * source.weight
-    return Row(where, text.strip(), (pronounced or text).strip(), ipa, language or source.language, weight)
+        raise ValueError("the row holds U+FFFD, which stands where a character was lost")
+    return Row(
+        where, source.template.format(text.strip()), (pronounced or text).strip(), ipa, language or source.language,
+        _weight(values.get(source.weight_column)) * source.weight,
+    )  # fmt: skip
 
 
 def _weight(value: Any) -> float:
-    if value is None or value == "":
-        return 1.0
     try:
-        weight = float(value)
+        weight = 1.0 if value in (None, "") else float(value)
     except (TypeError, ValueError, OverflowError):
         weight = -1.0
     if not 0 < weight < float("inf"):
-        raise RowError(f"weight is {value!r}: it must be a positive number")
+        raise ValueError(f"weight is {value!r}: it must be a positive number")
     return weight
