@@ -22,8 +22,9 @@ def distill(
     from ipaclip.training.loop.threads import wait_asleep_if_busy
 
     wait_asleep_if_busy()
-    from ipaclip.training.distill import distill as run
+    from ipaclip.training.arguments import DistillationArguments
 
+    arguments = DistillationArguments.from_file(config, overrides or [])
     with fast_imports():
-        from ipaclip.training import arguments  # noqa: F401  (torch comes with it)
-    typer.echo(f"checkpoint: {run(config, overrides or [])}")
+        from ipaclip.training.distillation import distil
+    typer.echo(f"checkpoint: {distil(arguments)}")

@@ -5,21 +5,9 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from .arguments import DistillationArguments
 from .loop.threads import wait_asleep_if_busy
-
-
-def distill(config: str | Path, overrides: Sequence[str] = ()) -> Path:
-    """Runs the distillation that a YAML file describes and returns the checkpoint's directory.
-
-    Raises `ipaclip.training.arguments.ArgumentsError` (a `ValueError`) before anything heavy loads if it cannot be run.
-    """
-    arguments = DistillationArguments.from_file(config, overrides)
-    from .distillation import distil
-
-    return distil(arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     wait_asleep_if_busy()
     try:
-        directory = distill(given.config, given.overrides)
+        arguments = DistillationArguments.from_file(given.config, given.overrides)
+        from .distillation import distil
+
+        directory = distil(arguments)
     except (ValueError, OSError, ImportError) as error:
         logging.getLogger(__name__).error("%s", error)
         return 2

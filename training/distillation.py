@@ -19,8 +19,7 @@ from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phon
 
 from .arguments import ArgumentsError, DistillationArguments
 from .data.augmentation import PhoneticAugmentation
-from .data.batches import Batch, BatchMaker, Preparation, Step
-from .data.batching import EpochBatches, epoch_batches
+from .data.batches import Batch, BatchMaker, EpochBatches, Preparation, Step, epoch_batches
 from .data.evaluation_rows import choose_rows
 from .data.held_out_words import HeldOutWords
 from .data.prepare import check_files, load_data
@@ -29,9 +28,8 @@ from .loop.checkpoints import Progress, Trained, load_checkpoint, remove_checkpo
 from .loop.failure import LossWatch
 from .loop.folder import ARGUMENTS_FILE, is_finished, lock_folder, prepare_output_dir
 from .loop.log import Meter, RunLog, memory
-from .loop.optimisation import WeightAverage, build_optimizer
+from .loop.optimisation import WeightAverage, build_optimizer, learning_rate, noise_strength
 from .loop.processes import build_accelerator, gather_with_gradients
-from .loop.schedule import learning_rate, noise_strength
 from .loop.stopping import Interruption
 from .loop.threads import CoreWatch
 from .loop.validation import BEST_FILE, Validator, is_better, load_best, save_best

@@ -114,66 +114,65 @@ def provenance() -> dict[str, Any]:
     }
 
 
-WITHIN_CLIP = """---
+CARD = """---
 library_name: transformers
 license: apache-2.0
-pipeline_tag: zero-shot-image-classification
-tags: [ipa-clip, clip, phonetics, pronunciation]
+pipeline_tag: {pipeline}
+tags: [{tags}]
 ---
 
-# IPA-CLIP distilled from `{teacher}`
+# {title} distilled from `{teacher}`
 
-CLIP with a third tower that reads how words sound: phonemes (IPA), embedded by their phonetic features
-(`{feature_set}`), trained by distilling the frozen text tower. After Matsuhira et al. 2023, *IPA-CLIP*,
-arXiv 2303.03144. Made with [ipaclip](https://pypi.org/project/ipaclip).
+{what}
+It reads how words sound: phonemes (IPA), embedded by their phonetic features (`{feature_set}`). After Matsuhira et al.
+2023, *IPA-CLIP*, arXiv 2303.03144. Made with [ipaclip](https://pypi.org/project/ipaclip).
 
 ```python
-from ipaclip import IPAClipModel, IPAClipProcessor
+{code}
+```
+
+{table}
+
+Limits: it hears as its transcriber does, and {limits}. All settings and versions are in
+`metrics.json`.
+"""
+WITHIN_CLIP = {
+    "pipeline": "zero-shot-image-classification",
+    "tags": "ipa-clip, clip, phonetics, pronunciation",
+    "title": "IPA-CLIP",
+    "what": "CLIP with a third tower, trained by distilling the frozen text tower.",
+    "limits": "knows pictures only as its CLIP does",
+    "code": """from ipaclip import IPAClipModel, IPAClipProcessor
 
 directory = "."  # where this file lies
 model, processor = IPAClipModel.from_pretrained(directory), IPAClipProcessor.from_pretrained(directory)
 inputs = processor(pronounce=["batterfly"], return_tensors="pt")
-embedding = model.get_pronunciation_features(**inputs).pooler_output
-```
-"""
-
-TOWER_ALONE = """---
-library_name: transformers
-license: apache-2.0
-pipeline_tag: feature-extraction
-tags: [ipa-clip, phonetics, pronunciation]
----
-
-# A pronunciation tower distilled from `{teacher}`
-
-It reads how words sound: phonemes (IPA), embedded by their phonetic features (`{feature_set}`). Its embeddings lie in
-the space of `{teacher}`, and are compared with the embeddings of that model, which is **not** in this folder: here are
-the tower, its projection and its tokenizer alone. After Matsuhira et al. 2023, *IPA-CLIP*, arXiv 2303.03144. Made with
-[ipaclip](https://pypi.org/project/ipaclip).
-
-```python
-from ipaclip import IPAClipPronunciationModelWithProjection
+embedding = model.get_pronunciation_features(**inputs).pooler_output""",
+}
+TOWER_ALONE = {
+    "pipeline": "feature-extraction",
+    "tags": "ipa-clip, phonetics, pronunciation",
+    "title": "A pronunciation tower",
+    "what": "Its embeddings lie in the space of that model, and are compared with that model's own. The model is\n"
+    "**not** in this folder: here are the tower, its projection and its tokenizer alone.",
+    "limits": "has no pictures",
+    "code": """from ipaclip import IPAClipPronunciationModelWithProjection
 from ipaclip.tokenization import IPATokenizer, get_transcriber
 
 directory = "."  # where this file lies
 model = IPAClipPronunciationModelWithProjection.from_pretrained(directory)
 tokenizer = IPATokenizer.from_pretrained(directory)
 said = get_transcriber("eng-Latn").transcribe(["batterfly"])
-embedding = model(**tokenizer(said, padding=True, return_tensors="pt")).pronunciation_embeds
-```
-"""
+embedding = model(**tokenizer(said, padding=True, return_tensors="pt")).pronunciation_embeds""",
+}
 
 
 def model_card(metrics: dict[str, Any]) -> str:
     """A README.md in the Hub's form, from the metrics alone."""
-    arguments, alone = metrics["arguments"], metrics["run"]["tower_alone"]
-    introduction = (TOWER_ALONE if alone else WITHIN_CLIP).format(
-        teacher=arguments["teacher"], feature_set=arguments["student"]["feature_set"]
+    arguments = metrics["arguments"]
+    return CARD.format(
+        **(TOWER_ALONE if metrics["run"]["tower_alone"] else WITHIN_CLIP),
+        teacher=arguments["teacher"],
+        feature_set=arguments["student"]["feature_set"],
+        table=training_table(metrics),
     )
-    pictures = "has no pictures" if alone else "knows pictures only as its CLIP does"
-    return f"""{introduction}
-{training_table(metrics)}
-
-Limits: it hears as its transcriber does, and {pictures}. All settings and versions are in
-`metrics.json`.
-"""

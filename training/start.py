@@ -1,7 +1,6 @@
 """Where training starts when it does not start from random weights: the pronunciation tower of a finished model."""
 
 import copy
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ipaclip.common.speech_record import SpeechRecord
 from ipaclip.tokenization import IPATokenizer
 
 from .arguments import ArgumentsError
+from .teachers.reading import fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -122,11 +122,7 @@ class Start:
 
     def fingerprint(self) -> str:
         """A hash of the weights that training starts with."""
-        digest = hashlib.blake2b(digest_size=16)
-        for name, value in sorted(self._weights().items()):
-            digest.update(f"{name} {tuple(value.shape)}".encode())
-            digest.update(value.contiguous().numpy().data)
-        return digest.hexdigest()
+        return fingerprint({}, self._weights().items(), self.tokenizer)
 
     @torch.no_grad()
     def give_to(self, tower: IPAClipPronunciationModelWithProjection) -> None:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
-from .teachers.resampling import resample_tokens
+from .teachers.reading import resample_tokens
 
 
 class TokenHead(nn.Module):

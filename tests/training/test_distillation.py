@@ -8,7 +8,7 @@ import pytest
 import torch
 from ipaclip.training.arguments import ArgumentsError, AugmentationArguments, LoopArguments
 from ipaclip.training.distillation import Distillation
-from ipaclip.training.loop.schedule import learning_rate, noise_strength
+from ipaclip.training.loop.optimisation import learning_rate, noise_strength
 from training_helpers import WORDS, configure, log, weights
 
 

@@ -10,8 +10,8 @@ from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWit
 from ipaclip.conversion_scripts import convert_clip_to_ipaclip, split
 from ipaclip.training.arguments import ArgumentsError
 from ipaclip.training.distillation import Distillation
-from ipaclip.training.sound_alone.fit import add_phonetic_projection
-from training_helpers import configure, weights
+from ipaclip.training.sound_alone.fit import add_phonetic_projection, fit_phonetic_projection
+from training_helpers import WORDS, configure, weights
 
 TOWER = "pronunciation_"
 
@@ -64,9 +64,13 @@ def test_a_tower_saved_alone_is_a_start_too(configuration, finished, tmp_path):
 
 
 def given_sound_alone(directory):
-    """Gives a finished model an output for sound alone, and returns its directory."""
+    """Gives a finished model an output for sound alone, fitted, and returns its directory."""
     model = IPAClipModel.from_pretrained(directory)
     add_phonetic_projection(model, 8)
+    tokenizer = IPAClipProcessor.from_pretrained(directory).pronunciation_tokenizer
+    drawn = {key: value.clone() for key, value in model.phonetic_projection.state_dict().items()}
+    fit_phonetic_projection(model, tokenizer, list(WORDS.values()), steps=20, groups=2, show_progress=False)
+    assert any(not torch.equal(value, drawn[key]) for key, value in model.phonetic_projection.state_dict().items())
     model.save_pretrained(directory)
     return directory
 
@@ -84,6 +88,12 @@ def test_an_output_for_sound_alone_is_left_behind_and_it_is_said(configuration, 
     towers = {key: value for key, value in tower_of(finished).items() if not key.startswith("phonetic_")}
     assert all(torch.equal(value, tower_of(directory)[key]) for key, value in towers.items())
     assert IPAClipModel.from_pretrained(directory).config.pronunciation_config.phonetic_dim == 0
+    if not alone:  # the trained tower can be given a new one, and be a start again
+        again = Distillation(configuration("again", start_from=str(given_sound_alone(directory)), loop={"steps": 1}))
+        assert (
+            again.start.fingerprint()
+            == Distillation(configuration("before", start_from=str(finished), loop={"steps": 1})).start.fingerprint()
+        )
 
 
 def test_the_shipped_checkpoint_is_a_start(tmp_path):
@@ -157,7 +167,7 @@ def test_going_on_from_another_start_is_refused(configuration, finished):
 
     Unfinished(configuration(start_from=str(finished), loop={"steps": 2})).run()
     with pytest.raises(ArgumentsError, match="began with another start_from"):
-        Distillation(configuration(resume=True, loop={"steps": 2}))._resume()
+        Distillation(configuration(resume=True, loop={"steps": 2})).run()
 
 
 def test_all_that_does_not_fit_is_named_with_what_to_set(configuration, finished):

@@ -1,5 +1,6 @@
-"""What moves the weights: AdamW, and a running mean of what it leaves."""
+"""What moves the weights: AdamW, its schedule, and a running mean of what it leaves."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,7 +9,7 @@ from ipaclip import IPAClipPronunciationModelWithProjection
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ..arguments import LoopArguments
+from ..arguments import AugmentationArguments, LoopArguments
 from ..token_states import TokenHead
 
 
@@ -42,6 +43,22 @@ def build_optimizer(
         for matrix in (True, False)
     ]
     return torch.optim.AdamW(groups, lr=loop.learning_rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
+
+
+def learning_rate(loop: LoopArguments, step: int) -> float:
+    """Linear warm-up over `warmup` of the steps, then a cosine from `learning_rate` to `final_learning_rate`."""
+    warmup = max(1, round(loop.warmup * loop.steps))
+    if step < warmup:
+        return loop.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(1, loop.steps - warmup)
+    cosine = (1 + math.cos(math.pi * min(1.0, done))) / 2
+    return loop.final_learning_rate + (loop.learning_rate - loop.final_learning_rate) * cosine
+
+
+def noise_strength(augmentation: AugmentationArguments, steps: int, step: int) -> float:
+    """What the noise rates are multiplied by at `step`: from 0 to 1 over the first `ramp` of the steps, then 1."""
+    ramp = augmentation.ramp * steps
+    return 1.0 if step >= ramp else step / ramp
 
 
 class WeightAverage:

@@ -1,6 +1,7 @@
 """Evaluation while training, on rows that the run does not train on; the best weights so far are kept."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..data.batches import pad
+from ..data.batches import cut_by_tokens, pad
 from ..data.evaluation_rows import EvaluationRows
 from .folder import GO_ON
 
@@ -40,7 +41,8 @@ class Validator:
         lengths = np.array([len(rows.phonemes[row]) for row in rows.rows])
         order = np.argsort(lengths, kind="stable")
         self._rows, self._right = rows.rows[order], right[order]
-        self._batches = _cut(lengths[order])
+        bounds = cut_by_tokens(lengths[order], TOKENS).tolist()
+        self._batches = [slice(*pair) for pair in pairwise(bounds)]
         teacher = torch.from_numpy(rows.embeddings[texts])
         self._teacher = teacher.to(accelerator.device)
 
@@ -75,18 +77,6 @@ class Validator:
         parts = functional.normalize(said, dim=-1).split(max(1, PAIRS // len(self._teacher)))
         nearest = torch.cat([(part @ texts).argmax(-1) for part in parts])
         return torch.stack([cosine, mse, (nearest == right).float().sum()])
-
-
-def _cut(lengths: np.ndarray) -> list[slice]:
-    """Batches of at most `TOKENS` padded tokens, of rows sorted by length."""
-    batches, start = [], 0
-    while start < len(lengths):
-        end = start + 1
-        while end < len(lengths) and lengths[end] * (end + 1 - start) <= TOKENS:
-            end += 1
-        batches.append(slice(start, end))
-        start = end
-    return batches
 
 
 def is_better(metric: str, value: float, best: float | None) -> bool:

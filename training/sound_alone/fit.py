@@ -30,6 +30,7 @@ from ipaclip.tokenization import is_segment, is_vowel, nearest_phonemes
 from ipaclip.tokenization.phonemes.ipa_chart import base_letters
 from ipaclip.tokenization.phonemes.segments import TONES, segment_features
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 PHONETIC_DIM, BOTTLENECK = 384, 48
 # A phoneme that is not shared brings runs of about 5 with it, and so adds about 2 to the square of the distance.
@@ -84,10 +85,7 @@ class SoundTable:
     def encode(self, words: Sequence[Sequence[str]]) -> torch.Tensor:
         """Numbers of each word's phonemes, `(words, longest)`, padded with 0; what is no phoneme is left out."""
         numbers = [[self.number[token] for token in word if token in self.number] for word in words]
-        padded = torch.zeros(len(words), max(map(len, numbers)), dtype=torch.long)
-        for row, one in zip(padded, numbers, strict=True):
-            row[: len(one)] = torch.tensor(one)
-        return padded
+        return pad_sequence([torch.tensor(one, dtype=torch.long) for one in numbers], batch_first=True)
 
     def distances(self, sounds: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
         """Feature edit distance between all words of both, `(words, others)`."""
@@ -292,9 +290,8 @@ def _vectors(model: Any, tokenizer: Any, batch: Sequence[_Tokens]) -> torch.Tens
     """`(words, phonetic_dim)`, with gradients for the projection alone."""
     tower = model.pronunciation_model
     rows = [[tokenizer.bos_token_id, *tokenizer.convert_tokens_to_ids(word), tokenizer.eos_token_id] for word in batch]
-    longest = max(map(len, rows))
-    padded = [row + [tokenizer.pad_token_id] * (longest - len(row)) for row in rows]
-    ids = torch.tensor(padded, device=model.device)
+    padded = pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=tokenizer.pad_token_id)
+    ids = padded.to(model.device)
     with torch.no_grad():
         embeddings = tower.embeddings(ids)
     return model.phonetic_projection(embeddings, ids != tokenizer.pad_token_id).sum(dim=1)

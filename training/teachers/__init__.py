@@ -3,7 +3,7 @@
 from .clip_family import ClipTeacher
 from .loading import load_teacher
 from .protocol import Teacher, TeacherError
-from .resampling import resample_tokens
+from .reading import resample_tokens
 from .sentence_encoder import SentenceTeacher
 
 __all__ = ["ClipTeacher", "SentenceTeacher", "Teacher", "TeacherError", "load_teacher", "resample_tokens"]

@@ -11,8 +11,7 @@ from torch.nn import functional
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
 
 from .protocol import TeacherError
-from .reading import TextReader, are_alike, config_values, fingerprint, longest_text
-from .resampling import resample_tokens
+from .reading import TextReader, are_alike, config_values, fingerprint, longest_text, resample_tokens
 
 # An IPA-CLIP directory holds a CLIP: it teaches as that CLIP does.
 IPACLIP_TYPE = "ipaclip"

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from ipaclip.common.checkpoints import find_file
 from torch import nn
 from transformers import CLIPModel
-from transformers.utils.hub import cached_file
 
 from .protocol import TeacherError
-from .reading import TextReader, are_alike, config_values, fingerprint
-from .resampling import resample_tokens
+from .reading import TextReader, are_alike, config_values, fingerprint, resample_tokens
 
 MODULES_FILE = "modules.json"
 MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "Dropout")
@@ -22,28 +21,18 @@ BATCH_TEXTS = 128
 PROBES = ("one cat", "two dogs")
 
 
-def _read_json(name: str, file: str, folder: str = "") -> Any:
-    """A JSON file of a model (directory or Hub name), None where it has none."""
-    path = _find(name, file, folder)
-    if path is None:
-        return None
-    try:
-        with open(path, encoding="utf-8") as content:
-            return json.load(content)
-    except ValueError as error:
-        raise TeacherError(f"teacher {name}: {path} is not JSON ({error})") from error
-
-
-def _find(name: str, file: str, folder: str = "") -> str | None:
-    return cached_file(
-        name, file, subfolder=folder, _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )  # fmt: skip
-
-
 def is_sentence_encoder(name: str) -> bool:
     """Whether a model is stored as sentence-transformers does it: with a `modules.json`."""
-    return _find(name, MODULES_FILE) is not None
+    return find_file(name, MODULES_FILE) is not None
+
+
+def _read_json(name: str, file: str) -> Any:
+    """A JSON file of a model (directory or Hub name), empty where it has none."""
+    path = find_file(name, file)
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path else {}
+    except ValueError as error:
+        raise TeacherError(f"teacher {name}: {path} is not JSON ({error})") from error
 
 
 def _check_modules(name: str) -> str:
@@ -56,10 +45,10 @@ def _check_modules(name: str) -> str:
                 f"teacher {name}: its module {short} ({kind}) is not supported; supported: {', '.join(MODULES)}"
             )
         if short == "Dense":
-            activation = str((_read_json(name, "config.json", folder) or {}).get("activation_function", "torch.nn."))
+            activation = str(_read_json(name, f"{folder}/config.json").get("activation_function", "torch.nn."))
             if not activation.startswith("torch.nn."):
                 raise TeacherError(f"teacher {name}: the activation {activation} of {folder} is not one of torch.nn")
-            if _find(name, "model.safetensors", folder) is None:
+            if find_file(name, f"{folder}/model.safetensors") is None:
                 raise TeacherError(
                     f"teacher {name}: {folder} has no model.safetensors; pickled weights are not read, for they may "
                     "hold code: save the model anew with sentence-transformers"

@@ -333,7 +333,8 @@ def test_broken_off_preparation_goes_on_where_it_stopped(tmp_path, tokenizer, mo
     def append(writer, *chunk):
         asked.append(chunk)
         if len(asked) == 3:
-            writer._files["phonemes"].write(b"half of")
+            with (writer.folder / "phonemes.bin").open("ab") as file:
+                file.write(b"half of")
             raise KeyboardInterrupt
         broken(writer, *chunk)
 

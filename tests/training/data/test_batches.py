@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ipaclip.training.data.batching import epoch_batches
+from ipaclip.training.data.batches import epoch_batches
 
 
 def test_every_row_comes_once_an_epoch_and_epochs_differ():
