@@ -10,7 +10,7 @@ BLOCK_PARTS = ("layer_norm1", "self_attn", "layer_norm2", "mlp")
 
 
 @torch.no_grad()
-def copy_text_tower(source: nn.Module, target: nn.Module) -> list[str]:
+def copy_text_tower(source: nn.Module, target: Any) -> list[str]:
     """Copies blocks (attention, MLP, norms) from a text tower where shapes fit, and the last norm.
 
     Of a deeper text tower, blocks at even distances are taken, the first and the last among them, as Gandhi et al.
@@ -22,7 +22,7 @@ def copy_text_tower(source: nn.Module, target: nn.Module) -> list[str]:
         The names of what was copied, as `encoder.layers.0.mlp`.
     """
     theirs: Any = getattr(getattr(source, "encoder", None), "layers", None) or nn.ModuleList()
-    ours: Any = target.encoder.layers
+    ours = target.encoder.layers
     pairs = {
         f"encoder.layers.{number}.{part}": (getattr(theirs[origin], part, None), getattr(ours[number], part))
         for number, origin in enumerate(matching_layers(len(ours), len(theirs)))

@@ -29,7 +29,7 @@ def student_shape(arguments: StudentArguments, teacher: Teacher) -> dict[str, in
         StudentError: if the teacher does not say a number that `base` needs, or the heads do not divide the width.
     """
     config: Any = teacher.text_tower.config
-    shape = {name: getattr(config, name, None) for name in SHAPE} | PRESETS.get(arguments.preset, {})
+    shape: dict[str, Any] = {name: getattr(config, name, None) for name in SHAPE} | PRESETS.get(arguments.preset, {})
     shape |= {name: number for name in SHAPE if (number := getattr(arguments, name)) is not None}
     for name, number in shape.items():
         if number is None:

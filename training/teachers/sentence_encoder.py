@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.common.checkpoints import find_file
-from torch import nn
 from transformers import CLIPModel
 
 from .protocol import TeacherError
@@ -113,7 +112,7 @@ class SentenceTeacher:
         return cls(model, name)
 
     @property
-    def text_tower(self) -> nn.Module:
+    def text_tower(self) -> Any:
         return self.model[0].auto_model
 
     @property

@@ -222,13 +222,16 @@ class TargetCache:
                     full = Targets(self._full._stored(), places[places >= 0])
                     self._append(keys[there], full[:], [texts[row] for row in there])
                 asked = [texts[row] for row in batch]
-                if asked and self.token_length is None:
-                    self._append(keys[batch], self.teacher.embed(asked), asked)
-                elif asked:
-                    self._append(keys[batch], self.teacher.embed_tokens(asked, self.token_length), asked)
+                if asked:
+                    self._append(keys[batch], self._ask(asked), asked)
             computed += len(batch)
             progress.update(min(self._batch_texts, len(missing) - start))
         return computed
+
+    def _ask(self, texts: Sequence[str]) -> np.ndarray:
+        if self.token_length is None:
+            return self.teacher.embed(texts)
+        return self.teacher.embed_tokens(texts, self.token_length)
 
     def _append(self, keys: np.ndarray, values: np.ndarray, texts: Sequence[str]) -> None:
         """Writes rows, then their entries. Raises `ValueError` if a value is not finite, or too large."""
@@ -253,7 +256,7 @@ class TargetCache:
         entries = self._index.find(keys)
         there = np.flatnonzero(entries["row"] >= 0)
         found = entries[there]
-        sums = self._checksums(found["key"], memoryview(self._stored().reshape(-1).view(np.uint8)), found["row"])
+        sums = self._checksums(found["key"], self._stored().reshape(-1).view(np.uint8).data, found["row"])
         bad = found["row"][sums != found["checksum"]]
         if len(bad):
             with self._lock:
