@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from .data.prepare import check_files, load_data
 from .loop.activation import fuse_quick_gelu
 from .loop.checkpoints import Progress, Trained, load_checkpoint, remove_checkpoints, save_checkpoint
 from .loop.failure import LossWatch
-from .loop.folder import ARGUMENTS_FILE, FolderLock, is_finished, prepare_output_dir
+from .loop.folder import ARGUMENTS_FILE, is_finished, lock_folder, prepare_output_dir
 from .loop.log import Meter, RunLog, memory
 from .loop.optimisation import WeightAverage, build_optimizer
 from .loop.processes import build_accelerator, gather_with_gradients
@@ -44,6 +44,9 @@ from .teachers import load_teacher
 from .teachers.row_targets import RowTargets
 from .teachers.targets import TargetCache, Targets
 from .token_states import StudentWithTokens, TokenHead, TokenTargets, split_weights, state_errors
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ class Distillation:
     def __init__(self, arguments: DistillationArguments) -> None:
         self.arguments = arguments
         self.output_dir = Path(arguments.output_dir)
-        self.lock: FolderLock | None = None
+        self.lock: BaseFileLock | None = None
         if arguments.loop.num_threads:
             torch.set_num_threads(arguments.loop.num_threads)
         self.accelerator = build_accelerator(
@@ -80,7 +83,7 @@ class Distillation:
         )
         if self.accelerator.is_main_process:
             prepare_output_dir(arguments)
-            self.lock = FolderLock(self.output_dir)
+            self.lock = lock_folder(self.output_dir)
         try:
             self.accelerator.wait_for_everyone()
             set_seed(arguments.loop.seed)

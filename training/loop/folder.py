@@ -1,23 +1,23 @@
 """The folder of a run: one run at a time, and never another's files."""
 
-import logging
-import os
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
 from ipaclip.checkpoint_path import read_json
 from ipaclip.common.checkpoints import METRICS_FILE
+from ipaclip.common.files import HeldError, take_lock
 
 from ..arguments import ArgumentsError, DistillationArguments
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK_FILE = ".lock"
 ARGUMENTS_FILE = "distillation.json"
 REJECTED_FILE = "rejected.jsonl"
 REVISIONS_FILE = "data_revisions.json"
 # What a run leaves that ended before its first step, as for a misspelled path.
-LEFT_BEHIND = {LOCK_FILE, REJECTED_FILE, REVISIONS_FILE}
+LEFT_BEHIND = {LOCK_FILE, f"{LOCK_FILE}.pid", REJECTED_FILE, REVISIONS_FILE}
 
 
 def prepare_output_dir(arguments: DistillationArguments) -> Path:
@@ -38,39 +38,15 @@ def prepare_output_dir(arguments: DistillationArguments) -> Path:
 GO_ON = "The checkpoints before it are whole: make room and run again with resume=true"
 
 
-class FolderLock:
-    """Held by the run that writes to a folder. The system lets go of it when the process ends, however it ends."""
-
-    def __init__(self, output_dir: Path) -> None:
-        """Raises `ArgumentsError` if another run holds it."""
-        self._path = output_dir / LOCK_FILE
-        self._file: IO[str] | None = None
-        try:
-            import fcntl
-        except ImportError:
-            logger.warning("this system has no flock: nothing keeps a second run out of %s", output_dir)
-            return
-        file = self._path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
-            raise ArgumentsError(
-                f"another run (process {holder}) is writing to {output_dir}: wait for it, stop it, or name another "
-                "output_dir"
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
-
-    def release(self) -> None:
-        """Lets go. The file stays: were it removed, two runs that come at once could hold two files of this name."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+def lock_folder(output_dir: Path) -> "BaseFileLock":
+    """The lock of the run that writes to a folder; `ArgumentsError` if another run holds it."""
+    try:
+        return take_lock(output_dir / LOCK_FILE)
+    except HeldError as error:
+        raise ArgumentsError(
+            f"another run (process {error.pid}) is writing to {output_dir}: wait for it, stop it, or name another "
+            "output_dir"
+        ) from error
 
 
 def is_finished(arguments: DistillationArguments) -> bool:
