@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..language_table import LANGUAGES
 from .mark_order import LETTERS, MARK_ORDER, TONE_MARKS, in_order
 from .segments import TIE, TONES, vocabulary
 
@@ -275,56 +276,8 @@ def _is_mark(sign: str) -> bool:
     return sign in MARK_ORDER or sign in TONES or unicodedata.combining(sign) > 0
 
 
-AFFRICATES: dict[str, str] = {
-    "amh-Ethi": "tʃ dʒ",
-    "aze-Latn": "tʃ dʒ",
-    "bel-Cyrl": "ts dz tʂ dʐ",
-    "ben-Beng": "tʃ dʒ",
-    "bos-Latn": "ts tʃ dʒ tɕ dʑ",
-    "bul-Cyrl": "ts dz tʃ dʒ",
-    "cat-Latn": "ts dz tʃ dʒ",
-    "ces-Latn": "ts dz tʃ dʒ",
-    "cmn-Hans": "ts tʂ tɕ",
-    "cmn-Hant": "ts tʂ tɕ",
-    "cmn-Latn": "ts tʂ tɕ",
-    "deu-Latn": "pf ts tʃ dʒ",
-    "ell-Grek": "ts dz",
-    "eng-Latn": "tʃ dʒ",
-    "epo-Latn": "ts dz tʃ dʒ",
-    "eus-Latn": "ts tʃ",
-    "fas-Arab": "tʃ dʒ",
-    "hau-Latn": "tʃ dʒ",
-    "heb-Hebr": "ts tʃ dʒ",
-    "hin-Deva": "tʃ dʒ",
-    "hrv-Latn": "ts tʃ dʒ tɕ dʑ",
-    "hun-Latn": "ts dz tʃ dʒ",
-    "hye-Armn": "ts dz tʃ dʒ",
-    "ind-Latn": "tʃ dʒ",
-    "ita-Latn": "ts dz tʃ dʒ",
-    "kat-Geor": "ts dz tʃ dʒ",
-    "kor-Hang": "tɕ dʑ",
-    "lav-Latn": "ts dz tʃ dʒ",
-    "lit-Latn": "ts dz tʃ dʒ",
-    "mkd-Cyrl": "ts dz tʃ dʒ",
-    "mlt-Latn": "ts dz tʃ dʒ",
-    "msa-Latn": "tʃ dʒ",
-    "pol-Latn": "ts dz tʂ dʐ tʃ dʒ tɕ dʑ",
-    "ron-Latn": "ts tʃ dʒ",
-    "rus-Cyrl": "ts tɕ",
-    "slk-Latn": "ts dz tʃ dʒ",
-    "slv-Latn": "ts tʃ dʒ",
-    "spa-Latn": "tʃ",
-    "sqi-Latn": "ts dz tʃ dʒ",
-    "srp-Cyrl": "ts tʃ dʒ tɕ dʑ",
-    "srp-Latn": "ts tʃ dʒ tɕ dʑ",
-    "swa-Latn": "tʃ dʒ",
-    "tur-Latn": "tʃ dʒ",
-    "ukr-Cyrl": "ts dz tʃ dʒ",
-    "urd-Arab": "tʃ dʒ",
-    "uzb-Latn": "tʃ dʒ",
-}
-"""Language → the affricates that are single phonemes in it, as descriptions usually count them (many in the
-*Handbook of the IPA*); loanword phonemes among them."""
+AFFRICATES: dict[str, str] = {language: known.affricates for language, known in LANGUAGES.items() if known.affricates}
+"""Language → the affricates that are single phonemes in it."""
 
 
 def tie_affricates(ipa: str, language: str) -> str:
