@@ -214,7 +214,7 @@ class IPATokenizer(TokenizersBackend):
     def unknown_symbols(self, text: str) -> list[UnknownSymbol]:
         """The signs in `text` that become `<unk>`, are dropped or refused, one by one, in the order they stand."""
         if self.unknown == "drop":
-            return _reporter().unknown_symbols(text)
+            return default_tokenizer().unknown_symbols(text)
         with self._unset_backend() as backend:
             encoding = backend.encode(_half_pair.sub("\ufffd", text), add_special_tokens=False)
         positions = [
@@ -496,6 +496,6 @@ def _further(segments: Sequence[str], unwanted: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def _reporter() -> IPATokenizer:
-    """The default tokenizer, which keeps what another drops."""
+def default_tokenizer() -> IPATokenizer:
+    """The tokenizer as it is built without options, once a process."""
     return IPATokenizer.build()

@@ -6,7 +6,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from .segments import is_segment, is_vowel, segment_features
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from ..tokenization_ipa import IPATokenizer, UnknownSymbol
+    from ..tokenization_ipa import UnknownSymbol
 
 NUM_FEATURES = 24
 
@@ -214,17 +214,12 @@ def nearest_phonemes(inventory: Sequence[str]) -> dict[str, list[str]]:
     return nearest
 
 
-@lru_cache(maxsize=1)
-def _default_tokenizer() -> "IPATokenizer":
-    from ..tokenization_ipa import IPATokenizer
-
-    return IPATokenizer.build()
-
-
 def _tokens(texts: list[str], tokenizer: "PreTrainedTokenizerBase | None") -> list[list[str]]:
+    from ..tokenization_ipa import default_tokenizer
+
     if not texts:
         return []
-    encodings = (tokenizer or _default_tokenizer())(texts, add_special_tokens=False, verbose=False).encodings
+    encodings = (tokenizer or default_tokenizer())(texts, add_special_tokens=False, verbose=False).encodings
     return [encoding.tokens for encoding in encodings or ()]
 
 
@@ -238,7 +233,9 @@ def split_segments(ipa: str, tokenizer: "PreTrainedTokenizerBase | None" = None)
 
 def unknown_symbols(text: str) -> "list[UnknownSymbol]":
     """The signs of `text` that the vocabulary lacks, with their positions: see `IPATokenizer.unknown_symbols`."""
-    return _default_tokenizer().unknown_symbols(text)
+    from ..tokenization_ipa import default_tokenizer
+
+    return default_tokenizer().unknown_symbols(text)
 
 
 def inventory_of(

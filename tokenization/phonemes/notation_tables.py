@@ -1,20 +1,13 @@
 """What each sign of X-SAMPA, ARPAbet and Kirshenbaum's ASCII IPA means in IPA."""
 
-import re
-
-
-def _table(cells: str, key: int = 1) -> dict[str, str]:
-    """A dictionary of cells that two spaces or a line break part: a cell's words before place `key` → those behind."""
-    words = [cell.split(" ") for cell in re.split(r"\s{2,}", cells.strip())]
-    return {" ".join(cell[:key]): " ".join(cell[key:]) for cell in words}
-
+from .cells import table
 
 # X-SAMPA: J. C. Wells, "Computer-coding the IPA: a proposed extension of SAMPA" (UCL, 1995, revised 2000), with what
 # has come into use since (`_j`, `_=`, `_~`, `I\`, `U\`): https://en.wikipedia.org/wiki/X-SAMPA
 
 XSAMPA_LETTERS: dict[str, str] = {
     **{letter: letter for letter in "abcdefhijklmnopqrstuvwxyz"},
-    **_table(
+    **table(
         """
         g ɡ       d` ɖ      h\\ ɦ     j\\ ʝ     l` ɭ      l\\ ɺ     n` ɳ      p\\ ɸ     r` ɽ      r\\ ɹ     r\\` ɻ
         s` ʂ      s\\ ɕ     t` ʈ      v\\ ʋ     x\\ ɧ     z` ʐ      z\\ ʑ     A ɑ       B β       B\\ ʙ     C ç
@@ -27,7 +20,7 @@ XSAMPA_LETTERS: dict[str, str] = {
         """
     ),
     # `_<` makes an implosive; a voiceless one has no letter since 1993, but the voiced one's and a ring.
-    **_table(
+    **table(
         """
         b_< ɓ         d_< ɗ         d`_< ᶑ        J\\_< ʄ       g_< ɠ         G\\_< ʛ       p_< ɓ\u0325
         t_< ɗ\u0325   t`_< ᶑ\u0325  c_< ʄ\u0325   k_< ɠ\u0325   q_< ʛ\u0325
@@ -35,7 +28,7 @@ XSAMPA_LETTERS: dict[str, str] = {
     ),
 }
 
-XSAMPA_MARKS: dict[str, str] = _table(
+XSAMPA_MARKS: dict[str, str] = table(
     """
     : ː        :\\ ˑ      ' ʲ        ` ˞        = \u0329   ~ \u0303   _j ʲ       _= \u0329  _~ \u0303  _" \u0308
     _+ \u031f  _- \u0320  _0 \u0325  _> ʼ       _?\\ ˤ     _^ \u032f  _} \u031a  _A \u0318  _a \u033a  _c \u031c
@@ -45,14 +38,14 @@ XSAMPA_MARKS: dict[str, str] = _table(
 )
 
 # As letters, not as the marks of the same tones: `s_R` is no š.
-XSAMPA_TONES: dict[str, str] = _table(
+XSAMPA_TONES: dict[str, str] = table(
     """
     _T ˥      _H ˦      _M ˧      _L ˨      _B ˩      _R ˩˥     _F ˥˩     _/ ˩˥     _\\ ˥˩    _H_T ˦˥   _B_L ˩˨
     _R_F ˧˦˧
     """
 )
 
-XSAMPA_BREAKS: dict[str, str] = _table(
+XSAMPA_BREAKS: dict[str, str] = table(
     """
     " ˈ    % ˌ    . .    | |    || ‖   -\\ ‿  ! ꜜ    ^ ꜛ    <R> ↗  <F> ↘
     """
@@ -62,7 +55,7 @@ XSAMPA_BREAKS: dict[str, str] = _table(
 # allophones of TIMIT's lexicon (J. Garofolo et al., NIST IR 4930, 1993, `phoncode.doc`). IPA values:
 # https://en.wikipedia.org/wiki/ARPABET, but NX as in TIMIT (a flapped n), not as in the older ARPAbet (NG).
 
-ARPABET_NUCLEI: dict[str, str] = _table(
+ARPABET_NUCLEI: dict[str, str] = table(
     """
     AA ɑ          AE æ          AH ʌ          AO ɔ          AW aʊ         AX ə          AX-H ə\u0325  AXR ɚ
     AY aɪ         EH ɛ          EL l\u0329    EM m\u0329    EN n\u0329    ENG ŋ\u0329   ER ɝ          EY eɪ
@@ -73,7 +66,7 @@ ARPABET_NUCLEI: dict[str, str] = _table(
 # The CMU dictionary has no AX and AXR: it writes AH0 and ER0.
 ARPABET_UNSTRESSED: dict[str, str] = {"AH": "ə", "ER": "ɚ"}
 
-ARPABET_CONSONANTS: dict[str, str] = _table(
+ARPABET_CONSONANTS: dict[str, str] = table(
     """
     B b          CH t\u0361ʃ  D d          DH ð         DX ɾ         F f          G ɡ          HH h
     HV ɦ         JH d\u0361ʒ  K k          L l          M m          N n          NG ŋ         NX ɾ\u0303
@@ -104,7 +97,7 @@ KIRSHENBAUM_IMPLIED: frozenset[str] = frozenset({"orl", "ctl"})
 
 KIRSHENBAUM_SEGMENTS: dict[str, str] = {
     # Appendix E. Voice is not named where the IPA has no voiceless letter.
-    **_table(
+    **table(
         """
         blb nas m             lbd nas ɱ             alv nas n             rfx nas ɳ             pal nas ɲ
         vel nas ŋ             uvl nas ɴ             lbv nas ŋ\u0361m      vls blb stp p         vcd blb stp b
@@ -126,7 +119,7 @@ KIRSHENBAUM_SEGMENTS: dict[str, str] = {
         key=-1,
     ),
     # Appendix E names {alv,clk} /c!/ too; the running text says that it is /t!/, "tsk".
-    **_table(
+    **table(
         """
         vls blb clk ʘ      vls dnt clk ǀ      vls alv clk ǀ      vls pal clk ǃ      vls alv lat clk ǁ
         vls lat clk ǁ
@@ -134,7 +127,7 @@ KIRSHENBAUM_SEGMENTS: dict[str, str] = {
         key=-1,
     ),
     # All heights, so that every vowel can be centred, rounded and unrounded; without a letter: the nearest, marked.
-    **_table(
+    **table(
         """
         hgh fnt unr vwl i        hgh fnt rnd vwl y        hgh cnt unr vwl ɨ        hgh cnt rnd vwl ʉ
         hgh bck unr vwl ɯ        hgh bck rnd vwl u        smh fnt unr vwl ɪ        smh fnt rnd vwl ʏ
@@ -153,7 +146,7 @@ KIRSHENBAUM_SEGMENTS: dict[str, str] = {
 
 # Appendix B; where it gives two readings, the first, its author's preference. The last two are of Appendix D; their
 # diacritic alone would give another sound.
-KIRSHENBAUM_SYMBOLS: dict[str, str] = _table(
+KIRSHENBAUM_SYMBOLS: dict[str, str] = table(
     """
     a low cnt unr vwl      b vcd blb stp          c vls pal stp          d vcd alv stp
     e umd fnt unr vwl      f vls lbd frc          g vcd vel stp          h glt apr
@@ -175,7 +168,7 @@ KIRSHENBAUM_SYMBOLS: dict[str, str] = _table(
 # Appendix C (`j`: Appendix F): the feature on a vowel, on a consonant.
 KIRSHENBAUM_DIACRITICS: dict[str, list[str]] = {
     sign: features.split()
-    for sign, features in _table(
+    for sign, features in table(
         """
         ~ nzd vzd  : lng lng  - unr syl  ! clk clk  . rnd rfx  [ dnt dnt  ; pzd pzd  " cnt uvl  ^ pal pal
         ` ejc ejc  H fzd fzd  h asp asp  j pzd pzd  o unx unx  r rzd rzd  w lzd lzd  ? mrm mrm
@@ -187,7 +180,7 @@ KIRSHENBAUM_BARE = '~:-!.[;"^`'
 """The diacritics that need no angle brackets: they are no segment's sign."""
 
 # Appendix C, in the order in which they are written; `~` on consonants and <H>, which share U+0334 there, apart.
-KIRSHENBAUM_MARKS: dict[str, str] = _table(
+KIRSHENBAUM_MARKS: dict[str, str] = table(
     """
     vls \u0325  vcd \u032c  dnt \u032a  syl \u0329  nzd \u0303  mrm \u0324  rzd ˞       pzd ʲ       vzd ˠ
     fzd ˤ       lzd ʷ       asp ʰ       ejc ʼ       unx \u031a  lng ː

@@ -195,7 +195,7 @@ class _AddIPA:
     said: Pronunciation
     ipa_column: str
     reason_column: str
-    versions: dict[str, str | None]
+    versions: dict[str, str]
 
     def __call__(self, texts: list[object], languages: list[object] | None = None) -> dict[str, list[str | None]]:
         answers = self.said.answer(texts, languages or [None] * len(texts))

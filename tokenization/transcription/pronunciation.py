@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
+
+from ipaclip.common.provenance import versions
 
 from .backend_choice import digest
 from .transcriber import UnknownLanguageError, get_transcriber
@@ -54,19 +55,14 @@ class Pronunciation:
             backend = found if language_column is None else backend  # "auto" may mean another one for another language
         return cls(column, language, language_column, backend)
 
-    def versions(self) -> dict[str, str | None]:
+    def versions(self) -> dict[str, str]:
         """Of all that shapes the IPA. Loads the engine of the language, so that a missing one is noticed now."""
-        versions: dict[str, str | None] = {}
-        for package in _PACKAGES:
-            try:
-                versions[package] = version(package)
-            except PackageNotFoundError:
-                versions[package] = None
+        found = versions(*_PACKAGES)
         if self.backend == "auto":
-            versions["choice of auto"] = digest()
+            found["choice of auto"] = digest()
         if self.language is not None:
-            versions["engine"] = get_transcriber(self.language, self.backend).version
-        return versions
+            found["engine"] = get_transcriber(self.language, self.backend).version
+        return found
 
     def answer(self, texts: Sequence[object], languages: Sequence[object]) -> list[Answer]:
         """One answer for each text; `languages` are the rows' own, or None."""
