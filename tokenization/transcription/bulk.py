@@ -99,7 +99,7 @@ def transcribe_file(
         backend: As `get_transcriber` takes it.
         split: Of a data set; needed if there are several.
         config: Of a data set; needed if there are several.
-        streaming: Read a Parquet file or data set as it comes, without a copy on disk. Text files always are.
+        streaming: Read a data set as it comes, without a copy on disk. Files always are.
         num_proc: Processes. Each loads its own engine.
         overwrite: Replace an output, and a list of rejected rows, that exists.
         overwrite_column: Replace a column that has the name of the new one.
@@ -116,22 +116,17 @@ def transcribe_file(
     """
     output = Path(output)
     rejected = output.with_name("rejected.jsonl") if rejected is None else Path(rejected)
-    _check_paths(input, output, rejected, overwrite)
-    if num_proc < 1 or rows_per_shard < 1:
-        raise BulkError(f"num_proc and rows_per_shard must be at least 1, not {num_proc} and {rows_per_shard}.")
+    _check_request(input, output, rejected, overwrite, num_proc=num_proc, rows_per_shard=rows_per_shard)
     said = Pronunciation.of(column, language, language_column, backend)
     with _claimed(output) as folder:
         source = open_source(input, cache=folder / _CACHE, split=split, config=config, streaming=streaming)
         _check_columns(source.columns, str(input), said, ipa_column, overwrite_column)
-        strings = {name for name in (column, language_column) if name is not None}
-        run = _Run(output, folder, source, said, OutputFormat.of(source, output.suffix.lower(), ipa_column, strings))
+        run = _Run(output, folder, source, said, OutputFormat.of(source, output.suffix.lower(), ipa_column, said))
         journal = run.open_journal(rows_per_shard)
         if journal.finished is None:
             _refuse_existing(output, rejected, overwrite)
             run.write(journal, num_proc, progress)
-        _put_in_place(folder, output, rejected, journal)
-    listed = rejected if journal.rejected else None
-    return BulkReport(journal.rows, journal.rows - journal.rejected, journal.rejected, listed, output)
+        return _put_in_place(folder, output, rejected, journal)
 
 
 def transcribe_dataset(
@@ -208,7 +203,11 @@ class _AddIPA:
 # --- whether it can be done ---
 
 
-def _check_paths(source: str | Path, output: Path, rejected: Path, overwrite: bool) -> None:
+def _check_request(
+    source: str | Path, output: Path, rejected: Path, overwrite: bool, *, num_proc: int, rows_per_shard: int
+) -> None:
+    if num_proc < 1 or rows_per_shard < 1:
+        raise BulkError(f"num_proc and rows_per_shard must be at least 1, not {num_proc} and {rows_per_shard}.")
     if output.suffix.lower() not in SUFFIXES:
         raise BulkError(f"{output}: the output's name must end in {', '.join(SUFFIXES)}.")
     for path in (output, rejected):
@@ -289,7 +288,7 @@ class _Journal:
         write_json(folder / _JOURNAL, asdict(self))
 
 
-def _put_in_place(folder: Path, output: Path, rejected: Path, journal: _Journal) -> None:
+def _put_in_place(folder: Path, output: Path, rejected: Path, journal: _Journal) -> BulkReport:
     """Moves what was written to where it belongs, and empties the folder. Broken off, it can be done again."""
     assert journal.finished is not None
     listed, made = folder / _REJECTED, folder / journal.finished
@@ -302,6 +301,8 @@ def _put_in_place(folder: Path, output: Path, rejected: Path, journal: _Journal)
     if made.exists():
         os.replace(made, output)
     (folder / _JOURNAL).unlink()
+    rejected_path = rejected if journal.rejected else None
+    return BulkReport(journal.rows, journal.rows - journal.rejected, journal.rejected, rejected_path, output)
 
 
 # --- the work ---

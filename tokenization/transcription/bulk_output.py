@@ -6,7 +6,7 @@ stream of Arrow batches until the last row is there.
 
 import csv
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -16,7 +16,7 @@ from ipaclip.common.files import whole_file
 from ipaclip.common.rows import Record
 from ipaclip.common.sources import Source
 
-from .pronunciation import Answer, BulkError
+from .pronunciation import Answer, BulkError, Pronunciation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,8 +41,8 @@ class OutputFormat:
     schema: "pa.Schema | None"
 
     @classmethod
-    def of(cls, source: Source, suffix: str, ipa_column: str, strings: Collection[str]) -> "OutputFormat":
-        """The format of an output with all columns of a source; those named in `strings` are strings.
+    def of(cls, source: Source, suffix: str, ipa_column: str, said: Pronunciation) -> "OutputFormat":
+        """The format of an output with all columns of a source; what is said, and its language, are strings.
 
         Raises:
             BulkError: If the format has no way to write one of the columns.
@@ -52,7 +52,8 @@ class OutputFormat:
         # JSONL from text keeps each value as it stands, and .txt keeps none: only these need no types.
         if suffix == ".txt" or (suffix == ".jsonl" and source.file is not None):
             return cls(suffix, columns, ipa_column, None)
-        schema = _with_ipa(source.schema({*strings, ipa_column}), columns, ipa_column)
+        strings = {name for name in (said.column, said.language_column, ipa_column) if name is not None}
+        schema = _with_ipa(source.schema(strings), columns, ipa_column)
         _check_types(schema, suffix)
         return cls(suffix, columns, ipa_column, schema)
 
