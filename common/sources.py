@@ -73,6 +73,7 @@ def open_source(
     """
     path = Path(name)
     suffix = path.suffix.lower()
+    source: Source
     if suffix not in SUFFIXES and not path.is_file():
         source = _open_data_set(str(name), cache, split, config, streaming)
     elif split is not None or config is not None:
