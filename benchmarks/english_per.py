@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from ipaclip.tokenization import MissingBackendError, get_transcriber, is_segment, phoneme_sequence_distance, to_ipa
 from ipaclip.tokenization.phonemes.distance import split_segments
 from ipaclip.tokenization.transcription.dictionary import by_lex_lookup, by_t2p, cmu_dictionary
+from rapidfuzz.distance import Levenshtein
 from report import machine, markdown_table, versions
 
 WORDS = 5000
@@ -68,16 +69,6 @@ def phonemes(parts: Sequence[str]) -> list[str]:
     return _DIPHTHONG.sub(r"\1\2", " ".join(parts)).split()
 
 
-def edits(a: Sequence[str], b: Sequence[str]) -> int:
-    """Levenshtein's distance."""
-    row = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        diagonal, row[0] = row[0], i
-        for j, right in enumerate(b, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
-    return row[-1]
-
-
 @dataclass
 class Score:
     """What a backend has made of the sample so far."""
@@ -95,7 +86,8 @@ class Score:
         """Counts one word against the nearest of its pronunciations."""
         said = segments(ipa)
         wrong, size, reference = min(
-            (edits(phonemes(said), phonemes(own)), len(phonemes(own)), own) for own in map(segments, references)
+            (Levenshtein.distance(phonemes(said), phonemes(own)), len(phonemes(own)), own)
+            for own in map(segments, references)
         )
         self.edits += wrong
         self.phonemes += size

@@ -198,11 +198,9 @@ def worse_chosen(results: Sequence[Result], which: str = "now") -> Iterator[str]
 
 
 def package_lines(results: Sequence[Result]) -> str:
-    """The lines of `MEASURED` in `tokenization/transcription/backend_choice.py`."""
+    """What `tokenization/languages.tsv` has of them: language, `epitran_error`, `espeak_error`."""
     compared = ((result.language, result.where_both_say()) for result in results)
-    return "\n".join(
-        f'    "{language}": Errors({both["epitran"]:.3f}, {both["espeak"]:.3f}),' for language, both in compared if both
-    )
+    return "\n".join(f"{language}\t{both['epitran']:.3f}\t{both['espeak']:.3f}" for language, both in compared if both)
 
 
 def main() -> None:
@@ -210,9 +208,7 @@ def main() -> None:
     parser.add_argument("--words", type=Path, required=True, metavar="FILE.tsv", help="language, word, ipa")
     parser.add_argument("--languages", nargs="+", default=[], help="only these, such as hin-Deva")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} words of each language")
-    parser.add_argument(
-        "--lines", action="store_true", help="print the lines for tokenization/transcription/backend_choice.py, too"
-    )
+    parser.add_argument("--lines", action="store_true", help="print the cells for tokenization/languages.tsv, too")
     arguments = parser.parse_args()
     from ipaclip.tokenization import languages
     from tqdm import tqdm

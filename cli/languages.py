@@ -24,7 +24,7 @@ def languages(
         _print_details(language, as_json)
         return
     from ipaclip.tokenization import languages as known
-    from ipaclip.tokenization.transcription.language_names import describe
+    from ipaclip.tokenization.language_table import describe
 
     for code, backends in known().items():
         name, example = describe(code)
@@ -36,7 +36,7 @@ def languages(
 
 def _print_details(language: str, as_json: bool) -> None:
     from ipaclip.tokenization import get_transcriber, languages
-    from ipaclip.tokenization.transcription.language_names import describe
+    from ipaclip.tokenization.language_table import describe
 
     get_transcriber(language)  # a language that is not known gets its error here
     name, example = describe(language)

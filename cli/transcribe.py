@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from .console import CANNOT_BE_SAID, complain, keep_libraries_quiet, read_lines, show_progress, some_at_a_time
 
 _DEFAULT_LANGUAGE = "eng-Latn"
-_BULK = "A whole file or data set (with --output)"
+_bulk = partial(typer.Option, rich_help_panel="A whole file or data set (with --output)")
 
 
 def transcribe(
@@ -27,36 +28,27 @@ def transcribe(
     backend: Annotated[str, typer.Option(help="What pronounces them; see `ipaclip languages`.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     output: Annotated[
-        Path | None,
-        typer.Option(help="New file: .parquet, .jsonl, .csv, .tsv, or .txt with IPA alone.", rich_help_panel=_BULK),
+        Path | None, _bulk(help="New file: .parquet, .jsonl, .csv, .tsv, or .txt with IPA alone.")
     ] = None,
-    column: Annotated[str, typer.Option(help="Column of the text.", rich_help_panel=_BULK)] = "text",
-    ipa_column: Annotated[str, typer.Option(help="Name of the new column.", rich_help_panel=_BULK)] = "ipa",
+    column: Annotated[str, _bulk(help="Column of the text.")] = "text",
+    ipa_column: Annotated[str, _bulk(help="Name of the new column.")] = "ipa",
     language_column: Annotated[
-        str | None,
-        typer.Option(help="Column of each row's language; --language is then for empty ones.", rich_help_panel=_BULK),
+        str | None, _bulk(help="Column of each row's language; --language is then for empty ones.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Split of a data set.", rich_help_panel=_BULK)] = None,
-    config: Annotated[str | None, typer.Option(help="Configuration of a data set.", rich_help_panel=_BULK)] = None,
-    streaming: Annotated[
-        bool, typer.Option("--streaming", help="Read Parquet or a data set without a copy.", rich_help_panel=_BULK)
-    ] = False,
-    num_proc: Annotated[int, typer.Option(min=1, help="Processes.", rich_help_panel=_BULK)] = 1,
+    split: Annotated[str | None, _bulk(help="Split of a data set.")] = None,
+    config: Annotated[str | None, _bulk(help="Configuration of a data set.")] = None,
+    streaming: Annotated[bool, _bulk("--streaming", help="Read a data set without a copy.")] = False,
+    num_proc: Annotated[int, _bulk(min=1, help="Processes.")] = 1,
     rejected: Annotated[
         Path | None,
-        typer.Option(
+        _bulk(
             metavar="FILE",
             help="Where to list rows that cannot be used.",
             show_default="rejected.jsonl beside the output",
-            rich_help_panel=_BULK,
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an output that exists.", rich_help_panel=_BULK)
-    ] = False,
-    overwrite_column: Annotated[
-        bool, typer.Option("--overwrite-column", help="Replace a column of that name.", rich_help_panel=_BULK)
-    ] = False,
+    overwrite: Annotated[bool, _bulk("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite_column: Annotated[bool, _bulk("--overwrite-column", help="Replace a column of that name.")] = False,
 ) -> None:
     """Print how words sound, in IPA, one line for each; without words, read them from stdin.
 

@@ -7,7 +7,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +110,41 @@ def lock(path: str | Path, waiting: str) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+class HeldError(RuntimeError):
+    """Another process holds a lock; `pid` is the number of it, or `"unknown"`."""
+
+    def __init__(self, path: Path, pid: str) -> None:
+        super().__init__(f"process {pid} holds {path}")
+        self.pid = pid
+
+
+def take_lock(path: str | Path) -> "BaseFileLock":
+    """A lock that this process now holds, until it calls `release` or ends, however it ends.
+
+    Args:
+        path: The lock file. Its folder is made. Who holds it may remove both; nobody else may.
+
+    Raises:
+        HeldError: If another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(path)
+    holder = path.with_name(f"{path.name}.pid")
+    held = FileLock(path)
+    while not held.is_locked:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
+        except Timeout as error:
+            pid = holder.read_text(encoding="ascii").strip() if holder.exists() else "unknown"
+            raise HeldError(path, pid) from error
+        if not path.exists():  # whoever held it has removed it meanwhile: what is held here is no file
+            held.release()
+    holder.write_text(f"{os.getpid()}\n", encoding="ascii")
+    return held
 
 
 @contextmanager

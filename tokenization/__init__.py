@@ -3,6 +3,8 @@
 Importing this package is light: each name brings what it needs when it is first used.
 """
 
+# ruff: noqa: F401 -- what is imported for type checkers is __all__ by _MODULES
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,42 +32,6 @@ if TYPE_CHECKING:
         languages,
     )
 
-__all__ = [
-    "BulkError",
-    "BulkReport",
-    "FEATURE_SETS",
-    "IPATokenizer",
-    "MissingBackendError",
-    "NOTATIONS",
-    "NotationError",
-    "Spelling",
-    "Transcriber",
-    "TranscriptionError",
-    "UnknownLanguageError",
-    "UnknownSymbol",
-    "composed_features",
-    "feature_names",
-    "feature_weights",
-    "get_transcriber",
-    "inventory_of",
-    "is_ipa",
-    "is_segment",
-    "is_vowel",
-    "languages",
-    "nearest_phonemes",
-    "phoneme_distance",
-    "phoneme_feature_table",
-    "phoneme_sequence_distance",
-    "respell",
-    "spelling_table",
-    "split_segments",
-    "tie_affricates",
-    "to_ipa",
-    "transcribe_dataset",
-    "transcribe_file",
-    "unknown_symbols",
-]
-
 _MODULES = {
     "transcription.bulk": ("BulkError", "BulkReport", "transcribe_dataset", "transcribe_file"),
     "phonemes.features": ("FEATURE_SETS", "feature_names", "feature_weights", "phoneme_feature_table"),
@@ -91,6 +57,7 @@ _MODULES = {
     ),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = sorted(_HOME)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:

@@ -6,23 +6,21 @@ import math
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from itertools import groupby
 from typing import Any, Literal, NamedTuple, NoReturn, get_args
 from weakref import WeakKeyDictionary
 
-from tokenizers import Encoding, Regex, Tokenizer, decoders, normalizers, processors
+from tokenizers import Encoding, Tokenizer, decoders, processors
 from tokenizers.models import Unigram
 from transformers import BatchEncoding
 from transformers.tokenization_utils_base import TruncationStrategy
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 from transformers.utils import PaddingStrategy, TensorType
 
-from .charsmap import charsmap_steps
 from .lazy_encoding import LazyBatchEncoding, encodings_of, pad, truncate
-from .phonemes.mark_order import STAND_INS, order_steps
+from .normal_form import normalizer
 from .phonemes.segments import (
     LENGTHS,
     MODIFIERS,
@@ -32,7 +30,7 @@ from .phonemes.segments import (
     check_segments,
     vocabulary,
 )
-from .phonemes.spelling import INVISIBLE, SIGNS, Spelling, before_sorting, readings, respell, signs
+from .phonemes.spelling import INVISIBLE, before_sorting, respell, signs
 from .word_ids import WordIds, by_word
 
 logger = logging.getLogger(__name__)
@@ -59,45 +57,6 @@ def _score(token: str) -> float:
     return -1.001 if token[0] in MODIFIERS else -1.0
 
 
-def _steps(spellings: Sequence[Spelling]) -> list[normalizers.Normalizer]:
-    """The rules as normalizers. Rules of one sign that follow each other run as one character map.
-
-    That map also writes `STAND_INS` for marks: so does what comes after it, and reads them.
-    """
-    steps: list[normalizers.Normalizer] = []
-    written: Mapping[int, str] = {}
-    for is_sign, rules in groupby(spellings, key=lambda rule: not rule.pattern and len(rule.source) == 1):
-        if is_sign:
-            steps += charsmap_steps(_map_of(rules))
-            written = str.maketrans(STAND_INS)
-            continue
-        for rule in rules:
-            source = rule.source.translate(written)
-            steps.append(normalizers.Replace(Regex(source) if rule.pattern else source, rule.target.translate(written)))
-    return steps
-
-
-def _map_of(rules: Iterable[Spelling]) -> dict[str, str]:
-    targets: dict[str, str] = {}
-    for rule in rules:
-        # A later rule sees what an earlier one wrote.
-        targets = {source: target.replace(rule.source, rule.target) for source, target in targets.items()}
-        targets.setdefault(rule.source, rule.target)
-    written = str.maketrans(STAND_INS)
-    return {**STAND_INS, **{source: target.translate(written) for source, target in targets.items()}}
-
-
-def _normalizer(unwanted: str) -> normalizers.Normalizer:
-    """Normal spelling; then, if there is such a pattern, without what is unwanted.
-
-    NFD at the end puts the marks in Unicode's order. Where something is taken out, signs meet that did not before, so
-    the rules run once more.
-    """
-    rules = [normalizers.NFD(), *_steps(SIGNS), *order_steps(readings()), normalizers.NFD()]
-    again = [normalizers.Replace(Regex(unwanted), ""), *rules] if unwanted else []
-    return normalizers.Sequence([*rules, *again, normalizers.Strip()])
-
-
 def _unwanted(unknown: Unknown, stress: bool, tone: bool, length: bool) -> str:
     """A pattern of the signs that do not become tokens, empty if all do."""
     dropped = "".join(kind for kind, kept in ((STRESSES, stress), (PITCHES, tone), (LENGTHS, length)) if not kept)
@@ -115,7 +74,7 @@ def build_backend(unwanted: str = "", segments: Sequence[str] = ()) -> Tokenizer
     """
     tokens = (*vocabulary(), *segments)
     backend = Tokenizer(Unigram([(token, _score(token)) for token in tokens], unk_id=tokens.index(_UNK)))
-    backend.normalizer = _normalizer(unwanted)
+    backend.normalizer = normalizer(unwanted)
     backend.post_processor = processors.TemplateProcessing(
         single=f"{_BOS} $A {_EOS}",
         pair=f"{_BOS} $A {_EOS} $B {_EOS}",
@@ -214,7 +173,7 @@ class IPATokenizer(TokenizersBackend):
     def unknown_symbols(self, text: str) -> list[UnknownSymbol]:
         """The signs in `text` that become `<unk>`, are dropped or refused, one by one, in the order they stand."""
         if self.unknown == "drop":
-            return _reporter().unknown_symbols(text)
+            return default_tokenizer().unknown_symbols(text)
         with self._unset_backend() as backend:
             encoding = backend.encode(_half_pair.sub("\ufffd", text), add_special_tokens=False)
         positions = [
@@ -462,7 +421,7 @@ def _warn_of_truncation(cut: int) -> None:
 
 @lru_cache(maxsize=1)
 def _default_rules() -> bytes | None:
-    return _state(_normalizer(""))
+    return _state(normalizer())
 
 
 def _state(part: Any) -> bytes | None:
@@ -496,6 +455,6 @@ def _further(segments: Sequence[str], unwanted: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def _reporter() -> IPATokenizer:
-    """The default tokenizer, which keeps what another drops."""
+def default_tokenizer() -> IPATokenizer:
+    """The tokenizer as it is built without options, once a process."""
     return IPATokenizer.build()

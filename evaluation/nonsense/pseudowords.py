@@ -1,7 +1,7 @@
 """Words without a source: pseudowords, and whether the pictures around them have names that sound like them.
 
-Distances are panphon's weighted feature edit distance (`ipaclip.tokenization.phoneme_sequence_distance`): a near
-phoneme for another costs 0.25 to 2, an insertion or a deletion 7.25.
+Distances are panphon's weighted feature edit distance (`SegmentCosts.panphon`): a near phoneme for
+another costs 0.25 to 2, an insertion or a deletion 7.25.
 """
 
 import random
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from ipaclip.common.progress import track
-from ipaclip.tokenization import is_vowel, phoneme_sequence_distance, split_segments
+from ipaclip.tokenization import is_vowel, split_segments
+from ipaclip.tokenization.phonemes.distance import SegmentCosts
 from ipaclip.tokenization.transcription.dictionary import cmu_dictionary
 
 from ..statistics import Interval, bootstrap_mean
@@ -72,37 +73,32 @@ def _drawn(follows: Mapping[tuple[str, str], Counter[str]], rng: random.Random) 
     return "".join(tokens)
 
 
-def relative_distance(first: Sequence[str], second: Sequence[str]) -> float:
-    """Weighted feature edit distance by the length of the longer one: 0 (alike) to 14.5, lower is nearer.
-
-    panphon's `weighted_feature_edit_distance_div_maxlen` (Mortensen et al. 2016, COLING). A segment
-    more or less costs 7.25.
-
-    Raises:
-        ValueError: if both are empty.
-    """
-    longer = max(len(first), len(second))
-    if not longer:
-        raise ValueError("Two pronunciations without segments have no distance by length.")
-    return phoneme_sequence_distance(first, second) / longer
-
-
 def name_distances(words: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """`(words, names)`: `relative_distance` of each word to the word of each name that is nearest to it.
+    """`(words, names)`: how far each word is from the word of each name that is nearest to it, 0 (alike) to 14.5.
 
-    By word, because any word lies far from a whole name of five.
+    Weighted feature edit distance by the length of the longer one: panphon's
+    `weighted_feature_edit_distance_div_maxlen` (Mortensen et al. 2016, COLING). A segment more or less costs 7.25. By
+    word, because any word lies far from a whole name of five.
 
     Args:
         words: IPA, one word each.
         names: IPA of the names, one or more words each.
+
+    Raises:
+        ValueError: if a word has no segments.
     """
+    heard = [segments_of(word) for word in words]
+    if not all(heard):
+        raise ValueError(f"{words[heard.index(())]!r} has no segments: it has no distance by length.")
     parts = [[segments_of(part) for part in name.split()] for name in names]
     known = sorted({part for name in parts for part in name if part})
     columns = {part: column for column, part in enumerate(known)}
+    costs = SegmentCosts.panphon(sorted({segment for part in [*heard, *known] for segment in part}))
+    ids, lengths = costs.encode(known)
     rows = []
-    for word in track(words, "distances of pseudowords", unit="words"):
-        own = segments_of(word)
-        far = np.array([relative_distance(own, part) for part in known])
+    for own in track(heard, "distances of pseudowords", unit="words"):
+        (query,), _ = costs.encode([own])
+        far = costs.distances(query, ids, lengths) / np.maximum(lengths, len(own))
         rows.append([min(far[columns[part]] for part in name if part) for name in parts])
     return np.array(rows)
 

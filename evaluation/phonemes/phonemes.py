@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ipaclip.tokenization import phoneme_distance
+from ipaclip.tokenization.phonemes.distance import SegmentCosts
 from ipaclip.tokenization.phonemes.ipa_chart import CHART_FEATURES, MANNERS, PLACES, base_letters, chart_row
 from ipaclip.tokenization.phonemes.segments import TONES
 
@@ -144,11 +144,11 @@ def evaluate_phonemes(vectors: Mapping[str, np.ndarray], segments: Sequence[str]
 def phonetic_distances(segments: Sequence[str]) -> dict[str, np.ndarray]:
     """`"panphon"` → weighted feature distances, `"chart"` → city block distances of IPA chart features, `(n, n)` each.
 
-    Sources: `phoneme_distance` and `CHART_FEATURES` of `ipaclip.tokenization`.
+    Sources: `SegmentCosts` and `CHART_FEATURES` of `ipaclip.tokenization`.
     """
     chart = np.stack([_chart(segment) for segment in segments])
     return {
-        "panphon": np.array([[phoneme_distance(a, b) for b in segments] for a in segments]),
+        "panphon": SegmentCosts.panphon(segments).substitution.astype(np.float64),
         "chart": np.abs(chart[:, None] - chart[None]).sum(-1),
     }
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from ipaclip.common.progress import track
 from ipaclip.tokenization import is_segment, split_segments
-from ipaclip.tokenization.phonemes.segments import segment_features
+from ipaclip.tokenization.phonemes.distance import NUM_FEATURES, SegmentCosts
 
 from ..human.human import Judgement, human_agreement
 from ..statistics import Interval, bootstrap_mean, bootstrap_share, pearson, spearman
@@ -149,38 +149,10 @@ def feature_edit_distances(ipa: Sequence[str]) -> np.ndarray:
     of which some differ from panphon2's. What is no segment, such as stress, counts nothing.
     """
     split = [[token for token in split_segments(one) if is_segment(token)] for one in ipa]
-    segments = sorted({token for tokens in split for token in tokens})
-    if not segments:
-        return np.zeros((len(ipa), len(ipa)))
-    features = np.array([segment_features(segment) for segment in segments], dtype=np.float64)
-    substitution = np.abs(features[:, None] - features[None]).sum(-1) / features.shape[1]
-    gap = np.abs(features).sum(-1) / features.shape[1]
-    place = {segment: row for row, segment in enumerate(segments)}
-    lengths = np.array([len(tokens) for tokens in split])
-    padded = np.zeros((len(split), lengths.max()), dtype=int)
-    for row, tokens in enumerate(split):
-        padded[row, : len(tokens)] = [place[token] for token in tokens]
-    # Cost of inserting all of the first j segments: what is behind a word's end is never looked at.
-    inserted = np.concatenate([np.zeros((len(split), 1)), gap[padded].cumsum(1)], axis=1)
-    return np.stack(
-        [
-            _edit_row(padded[row, : lengths[row]], padded, substitution, gap, inserted)[np.arange(len(split)), lengths]
-            for row in range(len(split))
-        ]
-    )
-
-
-def _edit_row(
-    source: np.ndarray, targets: np.ndarray, substitution: np.ndarray, gap: np.ndarray, inserted: np.ndarray
-) -> np.ndarray:
-    """Distances of one source to all beginnings of all targets, `(targets, longest + 1)`."""
-    costs = inserted
-    for segment in source:
-        best = costs + gap[segment]
-        best[:, 1:] = np.minimum(best[:, 1:], costs[:, :-1] + substitution[segment][targets])
-        # Insertions chain along the row: cost[j] = min over i <= j of best[i] + inserted[j] - inserted[i].
-        costs = np.minimum.accumulate(best - inserted, axis=1) + inserted
-    return costs
+    costs = SegmentCosts.unweighted(sorted({token for tokens in split for token in tokens}))
+    ids, lengths = costs.encode(split)
+    rows = [costs.distances(row[:length], ids, lengths) for row, length in zip(ids, lengths, strict=True)]
+    return np.stack(rows).astype(np.float64) / NUM_FEATURES
 
 
 def _articulation(words: Sequence[Word], vectors: np.ndarray, seed: int) -> _Found:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.common.rows import read_table as read_rows
+from ipaclip.common.sources import import_datasets
 from ipaclip.encoding import encode
 from ipaclip.pictures import open_picture
 from ipaclip.search.fusion import EMBEDDED_GATE, Gate, fuse, fuse_cosines
@@ -143,16 +144,13 @@ def read_hub(
         ImportError: if the package `datasets` is not installed.
         ValueError: if a column is missing or a caption empty, with the row.
     """
-    try:
-        from datasets import Image, load_dataset
-    except ImportError as error:
-        raise ImportError("A data set of the Hub takes the package datasets: pip install datasets") from error
-    data = load_dataset(name, config, split=split)
+    datasets = import_datasets()
+    data = datasets.load_dataset(name, config, split=split)
     missing = [column for column in (image, caption) if column not in data.column_names]
     if missing:
         raise ValueError(f"{name} has no column {', '.join(missing)}; it has {', '.join(data.column_names)}.")
     # Undecoded: a picture that is damaged is met when it is opened, not while rows are read.
-    data = data.cast_column(image, Image(decode=False))
+    data = data.cast_column(image, datasets.Image(decode=False))
     captions = data[caption]
     return [
         CaptionedPicture(

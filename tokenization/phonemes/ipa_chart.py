@@ -8,83 +8,36 @@ from functools import lru_cache
 
 import numpy as np
 
+from .cells import table
 from .segments import MODIFIERS, TIE, TONES
 
-PLACES = (
-    "bilabial",
-    "labiodental",
-    "dental",
-    "alveolar",
-    "postalveolar",
-    "alveolo_palatal",
-    "retroflex",
-    "palatal",
-    "velar",
-    "uvular",
-    "pharyngeal",
-    "glottal",
-)
 MANNERS = ("plosive", "nasal", "trill", "tap", "fricative", "lateral", "approximant", "click", "implosive")
 
 # manner → place → letters: voiceless, voiced; "-" is an empty cell. Two manners or places are joined by "+".
 CONSONANTS: dict[str, dict[str, str]] = {
-    "plosive": {
-        "bilabial": "pb",
-        "alveolar": "td",
-        "retroflex": "ʈɖ",
-        "palatal": "cɟ",
-        "velar": "kɡ",
-        "uvular": "qɢ",
-        "glottal": "ʔ-",
-    },
-    "nasal": {
-        "bilabial": "-m",
-        "labiodental": "-ɱ",
-        "alveolar": "-n",
-        "retroflex": "-ɳ",
-        "palatal": "-ɲ",
-        "velar": "-ŋ",
-        "uvular": "-ɴ",
-    },
-    "trill": {"bilabial": "-ʙ", "alveolar": "-r", "uvular": "-ʀ"},
-    "tap": {"alveolar": "-ɾ", "retroflex": "-ɽ"},
-    "tap+lateral": {"alveolar": "-ɺ"},
-    "fricative": {
-        "bilabial": "ɸβ",
-        "labiodental": "fv",
-        "dental": "θð",
-        "alveolar": "sz",
-        "postalveolar": "ʃʒ",
-        "alveolo_palatal": "ɕʑ",
-        "retroflex": "ʂʐ",
-        "palatal": "çʝ",
-        "velar": "xɣ",
-        "uvular": "χʁ",
-        "pharyngeal": "ħʕ",
-        "glottal": "hɦ",
-        "postalveolar+velar": "ɧ-",
-    },
-    "fricative+lateral": {"alveolar": "ɬɮ"},
-    "approximant": {
-        "labiodental": "-ʋ",
-        "alveolar": "-ɹ",
-        "retroflex": "-ɻ",
-        "palatal": "-j",
-        "velar": "-ɰ",
-        "bilabial+velar": "ʍw",
-        "bilabial+palatal": "-ɥ",
-    },
-    "approximant+lateral": {
-        "alveolar": "-l",
-        "retroflex": "-ɭ",
-        "palatal": "-ʎ",
-        "velar": "-ʟ",
-        "alveolar+velar": "-ɫ",
-    },
-    "click": {"bilabial": "ʘ-", "dental": "ǀ-", "alveolar": "ǃ-", "palatal": "ǂ-"},
-    "click+lateral": {"alveolar": "ǁ-"},
-    "implosive": {"bilabial": "-ɓ", "alveolar": "-ɗ", "palatal": "-ʄ", "velar": "-ɠ", "uvular": "-ʛ"},
+    "plosive": table("bilabial pb  alveolar td  retroflex ʈɖ  palatal cɟ  velar kɡ  uvular qɢ  glottal ʔ-"),
+    "nasal": table("bilabial -m  labiodental -ɱ  alveolar -n  retroflex -ɳ  palatal -ɲ  velar -ŋ  uvular -ɴ"),
+    "trill": table("bilabial -ʙ  alveolar -r  uvular -ʀ"),
+    "tap": table("alveolar -ɾ  retroflex -ɽ"),
+    "tap+lateral": table("alveolar -ɺ"),
+    "fricative": table(
+        """
+        bilabial ɸβ  labiodental fv  dental θð  alveolar sz  postalveolar ʃʒ  alveolo_palatal ɕʑ  retroflex ʂʐ
+        palatal çʝ  velar xɣ  uvular χʁ  pharyngeal ħʕ  glottal hɦ  postalveolar+velar ɧ-
+        """
+    ),
+    "fricative+lateral": table("alveolar ɬɮ"),
+    "approximant": table(
+        """
+        labiodental -ʋ  alveolar -ɹ  retroflex -ɻ  palatal -j  velar -ɰ  bilabial+velar ʍw  bilabial+palatal -ɥ
+        """
+    ),
+    "approximant+lateral": table("alveolar -l  retroflex -ɭ  palatal -ʎ  velar -ʟ  alveolar+velar -ɫ"),
+    "click": table("bilabial ʘ-  dental ǀ-  alveolar ǃ-  palatal ǂ-"),
+    "click+lateral": table("alveolar ǁ-"),
+    "implosive": table("bilabial -ɓ  alveolar -ɗ  palatal -ʄ  velar -ɠ  uvular -ʛ"),
 }
+PLACES = tuple(place for place in CONSONANTS["fricative"] if "+" not in place)  # it has one of every place
 
 # Vowel height (1 close … 0 open) → backness (0 front … 1 back) → letters: unrounded, rounded.
 VOWELS: dict[float, dict[float, str]] = {

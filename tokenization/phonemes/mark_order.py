@@ -8,11 +8,8 @@ Sorted is twice. First the tone marks go next to their letter, for there it show
 acute on a consonant is no tone. Then the tones go to the end.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from operator import itemgetter
 
 from tokenizers import Regex, normalizers
 
@@ -45,11 +42,6 @@ _HELD = dict(zip(_OPENING, "\ufdd0\ufdd1", strict=True))  # Unicode leaves these
 _MARKS = dict(zip(MARK_ORDER + TONES, _STAND_INS + _TONE_STAND_INS, strict=True))
 _BEFORE_READING = {**_MARKS, SYLLABIC: _FIRST_SYLLABIC, **dict(zip(TONE_MARKS, _TONE_MARK_STAND_INS, strict=True))}
 _NO_IPA = "".join(sorted({*_MARKS.values(), *_BEFORE_READING.values(), *_HELD.values()}.difference(_BEFORE_READING)))
-_NO_IPA_OUT = dict.fromkeys(map(ord, _NO_IPA), "\ufffd")
-_HELD_OUT = {ord(held): mark for mark, held in _HELD.items()}
-_PLACES = {mark: unicodedata.combining(stand_in) for mark, stand_in in _MARKS.items()}
-_FIRST_PLACES = {mark: unicodedata.combining(stand_in) for mark, stand_in in _BEFORE_READING.items()}
-_tone_marks = frozenset(TONE_MARKS)
 
 _OFTEN_ALONE = f"ː{TIE}"
 STAND_INS: dict[str, str] = {
@@ -74,36 +66,17 @@ _AS_IN_TABLE = (
 """Runs that panphon's table has, but not as sorted."""
 
 
-def in_order(text: str, readings: Mapping[str, str]) -> str:
-    """The text with the marks of each letter in order, and tone marks read: as letters, or with their consonant.
+def order_steps(readings: Mapping[str, str]) -> list[normalizers.Normalizer]:
+    """What puts the marks of each letter in order and reads tone marks, in text in which marks are `STAND_INS`.
 
     Args:
-        text: As the rules for signs leave it.
         readings: What each tone mark becomes, and what a letter with certain marks becomes.
     """
-    text = text.translate(_NO_IPA_OUT)
-    for pattern, held in _held_as_written():
-        text = pattern.sub(held, text)
-    text = _sorted(text, _FIRST_PLACES)
-    if not _tone_marks.isdisjoint(text) or "\u0327" in text:
-        text = _with_tones_read(text, _read(readings))
-    text = _sorted(text, _PLACES).translate(_HELD_OUT)
-    for as_sorted, as_in_table in _AS_IN_TABLE:
-        text = re.sub(as_sorted, as_in_table, text)
-    return text
-
-
-def _with_tones_read(text: str, read: Mapping[str, str]) -> str:
-    for pattern in _second_tone_marks({}):
-        text = re.sub(pattern, "\ufffd", text)
-    longest_first = "|".join(sorted(read, key=len, reverse=True))
-    return re.sub(longest_first, lambda found: read[found[0]], text)
-
-
-def order_steps(readings: Mapping[str, str]) -> list[normalizers.Normalizer]:
-    """`in_order` as normalizers, for text in which marks are `STAND_INS`."""
     before, after = str.maketrans(_BEFORE_READING), str.maketrans(_MARKS)
-    read = {source.translate(before): target.translate(after) for source, target in _read(readings).items()}
+    # Consonants with a tone mark that have no reading stay.
+    read = {letter + mark: letter + mark for letter in NO_TONE for mark in TONE_MARKS}
+    read |= {unicodedata.normalize("NFD", source.translate(before)): target for source, target in readings.items()}
+    read = {source.translate(before): target.translate(after) for source, target in read.items()}
     back = {stand_in: mark for mark, stand_in in (*_MARKS.items(), *_HELD.items())}
     not_alone = ((rf"{mark}(?:(?=[\p{{M}}ː])|(?<=[\p{{M}}ː]{mark}))", _MARKS[mark]) for mark in _OFTEN_ALONE)
     return [
@@ -122,12 +95,6 @@ def _replacing(patterns: Iterable[tuple[str, str]]) -> list[normalizers.Normaliz
     return [normalizers.Replace(Regex(pattern), target) for pattern, target in patterns]
 
 
-def _read(readings: Mapping[str, str]) -> dict[str, str]:
-    """The readings, and those consonants with a tone mark that have none: they stay."""
-    stay = {letter + mark: letter + mark for letter in NO_TONE for mark in TONE_MARKS}
-    return stay | {_sorted(source, _FIRST_PLACES): target for source, target in readings.items()}
-
-
 def _held(written: Mapping[int, str]) -> list[tuple[str, str]]:
     """Where a mark behind a tone belongs to the next letter, as in `ma˥ⁿda`, though a mark or two stand between."""
     tones, marks = (TONE_MARKS + TONES).translate(written), MARK_ORDER[: MARK_ORDER.index(_OPENING)].translate(written)
@@ -139,30 +106,7 @@ def _held(written: Mapping[int, str]) -> list[tuple[str, str]]:
     return patterns
 
 
-@lru_cache(maxsize=1)
-def _held_as_written() -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(pattern), held) for pattern, held in _held({})]
-
-
 def _second_tone_marks(written: Mapping[int, str]) -> list[str]:
     """What stands behind the first tone mark of a consonant, as in `š` with an acute."""
     tone_marks = TONE_MARKS.translate(written)
     return [f"{mark}(?<=[{NO_TONE}][{tone_marks}]{mark})" for mark in "\u0301\u030c".translate(written)]
-
-
-def _sorted(text: str, places: Mapping[str, int]) -> str:
-    """Each run of marks in the order of their places, which are combining classes unless they are given."""
-    parts: list[str] = []
-    run: list[tuple[int, str]] = []
-    for sign in text:
-        place = places.get(sign)
-        if place is None:
-            place = unicodedata.combining(sign)
-        if place:
-            run.append((place, sign))
-            continue
-        if run:
-            parts += (mark for _, mark in sorted(run, key=itemgetter(0)))
-            run = []
-        parts.append(sign)
-    return "".join((*parts, *(mark for _, mark in sorted(run, key=itemgetter(0)))))

@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .notation_tables import (
@@ -81,11 +80,10 @@ def to_ipa(text: str, notation: str = "ipa") -> str:
     return ipa
 
 
-@lru_cache(maxsize=1)
 def _tokenizer() -> "IPATokenizer":
-    from ..tokenization_ipa import IPATokenizer
+    from ..tokenization_ipa import default_tokenizer
 
-    return IPATokenizer.build()
+    return default_tokenizer()
 
 
 def _inside_delimiters(text: str) -> tuple[int, int]:

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from .cells import table
+
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
 WORD_BOUNDARY = " "
 TIE = "\u0361"
@@ -38,48 +40,24 @@ SUPRASEGMENTALS: dict[str, str] = {
 STRESSES, LENGTHS, PITCHES = "ˈˌ", "ːˑ\u0306", f"{TONES}ꜜꜛ↗↘"
 """The groups of them that a tokenizer may leave out."""
 
-MODIFIERS: dict[str, str] = {
-    TIE: "tie",
-    "ʼ": "ejective",
-    "ʰ": "aspirated",
-    "ʷ": "labialized",
-    "ʲ": "palatalized",
-    "ˠ": "velarized",
-    "ˤ": "pharyngealized",
-    "\u0334": "velarized_or_pharyngealized",
-    "ˀ": "glottalized",
-    "ᶣ": "labio_palatalized",
-    "ⁿ": "nasal_release",
-    "ˡ": "lateral_release",
-    "ᶿ": "dental_release",
-    "ˣ": "velar_release",
-    "˞": "rhotic",
-    "\u0303": "nasalized",
-    "\u0325": "voiceless",
-    "\u032c": "voiced",
-    "\u0324": "breathy",
-    "\u0330": "creaky",
-    "\u0329": "syllabic",
-    "\u032f": "non_syllabic",
-    "\u032a": "dental",
-    "\u033a": "apical",
-    "\u033b": "laminal",
-    "\u033c": "linguolabial",
-    "\u031f": "advanced",
-    "\u0320": "retracted",
-    "\u0308": "centralized",
-    "\u033d": "mid_centralized",
-    "\u031d": "raised",
-    "\u031e": "lowered",
-    "\u0318": "advanced_root",
-    "\u0319": "retracted_root",
-    "\u0339": "more_rounded",
-    "\u031c": "less_rounded",
-    "\u031a": "unreleased",
-    "˭": "unaspirated",
-    "\u0348": "fortis",
-    "\u0349": "lenis",
-}
+MODIFIERS: dict[str, str] = table(
+    """
+    \u0361 tie                          ʼ ejective                          ʰ aspirated
+    ʷ labialized                        ʲ palatalized                       ˠ velarized
+    ˤ pharyngealized                    \u0334 velarized_or_pharyngealized  ˀ glottalized
+    ᶣ labio_palatalized                 ⁿ nasal_release                     ˡ lateral_release
+    ᶿ dental_release                    ˣ velar_release                     ˞ rhotic
+    \u0303 nasalized                    \u0325 voiceless                    \u032c voiced
+    \u0324 breathy                      \u0330 creaky                       \u0329 syllabic
+    \u032f non_syllabic                 \u032a dental                       \u033a apical
+    \u033b laminal                      \u033c linguolabial                 \u031f advanced
+    \u0320 retracted                    \u0308 centralized                  \u033d mid_centralized
+    \u031d raised                       \u031e lowered                      \u0318 advanced_root
+    \u0319 retracted_root               \u0339 more_rounded                 \u031c less_rounded
+    \u031a unreleased                   ˭ unaspirated                       \u0348 fortis
+    \u0349 lenis
+    """
+)
 """Diacritics of the IPA and, fortis and lenis, of its extension.
 
 Most come as part of a segment; one that panphon never joins to its base stays a token.

@@ -2,8 +2,8 @@
 
 It comes in two parts. The rules of `SIGNS` run in order on NFD text, so a later rule sees what an earlier one wrote. A
 source is literal unless `pattern` is set: then it is a regular expression, of the kind that Python and Oniguruma read
-alike. Those of `MARKS` are looked up while the marks of each letter are put in order (`mark_order`). `respell` runs the
-table as it stands; the tokenizer compiles it.
+alike. Those of `MARKS` are looked up while the marks of each letter are put in order (`mark_order`). `normal_form`
+makes one normalizer of all.
 
 Withdrawn letters and other traditions are read as is usual; the place to look them up is Pullum and Ladusaw, *Phonetic
 Symbol Guide*. What several traditions read in different ways (dots below, plain digits, `ǧ`) has no rule: it stays as
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .mark_order import LETTERS, MARK_ORDER, TONE_MARKS, in_order
+from ..language_table import LANGUAGES
+from .mark_order import LETTERS, MARK_ORDER, TONE_MARKS
 from .segments import TIE, TONES, vocabulary
 
 
@@ -215,20 +216,11 @@ def readings() -> dict[str, str]:
     return {rule.source: rule.target for rule in MARKS}
 
 
-@lru_cache(maxsize=1)
-def _compiled() -> tuple[tuple[re.Pattern[str] | str, str], ...]:
-    return tuple((re.compile(rule.source) if rule.pattern else rule.source, rule.target) for rule in SIGNS)
-
-
 def respell(text: str) -> str:
-    """The spelling the vocabulary uses: NFD, the table rule by rule, marks in order, no space at the ends.
+    """The spelling the vocabulary uses: NFD, the table rule by rule, marks in order, no space at the ends."""
+    from ..normal_form import normalizer
 
-    Slow, and plain: what `IPATokenizer.normalize` gives by a compiled form of the same table.
-    """
-    text = unicodedata.normalize("NFD", text)
-    for source, target in _compiled():
-        text = text.replace(source, target) if isinstance(source, str) else source.sub(target, text)
-    return unicodedata.normalize("NFD", in_order(text, readings())).strip(" ")
+    return normalizer().normalize_str(text)
 
 
 @lru_cache(maxsize=1)
@@ -247,6 +239,8 @@ def is_ipa(text: str) -> bool:
     # The cedilla is the one sign that is no token of its own: it occurs in `ç` only.
     if _plain_signs().issuperset(unicodedata.normalize("NFD", text).replace("c\u0327", "c")):
         return True
+    if re.search("[\ud800-\udfff]", text):  # half of a surrogate pair, which no normalizer reads
+        return False
     return signs().issuperset(respell(text).replace("c\u0327", "c"))
 
 
@@ -275,56 +269,8 @@ def _is_mark(sign: str) -> bool:
     return sign in MARK_ORDER or sign in TONES or unicodedata.combining(sign) > 0
 
 
-AFFRICATES: dict[str, str] = {
-    "amh-Ethi": "tʃ dʒ",
-    "aze-Latn": "tʃ dʒ",
-    "bel-Cyrl": "ts dz tʂ dʐ",
-    "ben-Beng": "tʃ dʒ",
-    "bos-Latn": "ts tʃ dʒ tɕ dʑ",
-    "bul-Cyrl": "ts dz tʃ dʒ",
-    "cat-Latn": "ts dz tʃ dʒ",
-    "ces-Latn": "ts dz tʃ dʒ",
-    "cmn-Hans": "ts tʂ tɕ",
-    "cmn-Hant": "ts tʂ tɕ",
-    "cmn-Latn": "ts tʂ tɕ",
-    "deu-Latn": "pf ts tʃ dʒ",
-    "ell-Grek": "ts dz",
-    "eng-Latn": "tʃ dʒ",
-    "epo-Latn": "ts dz tʃ dʒ",
-    "eus-Latn": "ts tʃ",
-    "fas-Arab": "tʃ dʒ",
-    "hau-Latn": "tʃ dʒ",
-    "heb-Hebr": "ts tʃ dʒ",
-    "hin-Deva": "tʃ dʒ",
-    "hrv-Latn": "ts tʃ dʒ tɕ dʑ",
-    "hun-Latn": "ts dz tʃ dʒ",
-    "hye-Armn": "ts dz tʃ dʒ",
-    "ind-Latn": "tʃ dʒ",
-    "ita-Latn": "ts dz tʃ dʒ",
-    "kat-Geor": "ts dz tʃ dʒ",
-    "kor-Hang": "tɕ dʑ",
-    "lav-Latn": "ts dz tʃ dʒ",
-    "lit-Latn": "ts dz tʃ dʒ",
-    "mkd-Cyrl": "ts dz tʃ dʒ",
-    "mlt-Latn": "ts dz tʃ dʒ",
-    "msa-Latn": "tʃ dʒ",
-    "pol-Latn": "ts dz tʂ dʐ tʃ dʒ tɕ dʑ",
-    "ron-Latn": "ts tʃ dʒ",
-    "rus-Cyrl": "ts tɕ",
-    "slk-Latn": "ts dz tʃ dʒ",
-    "slv-Latn": "ts tʃ dʒ",
-    "spa-Latn": "tʃ",
-    "sqi-Latn": "ts dz tʃ dʒ",
-    "srp-Cyrl": "ts tʃ dʒ tɕ dʑ",
-    "srp-Latn": "ts tʃ dʒ tɕ dʑ",
-    "swa-Latn": "tʃ dʒ",
-    "tur-Latn": "tʃ dʒ",
-    "ukr-Cyrl": "ts dz tʃ dʒ",
-    "urd-Arab": "tʃ dʒ",
-    "uzb-Latn": "tʃ dʒ",
-}
-"""Language → the affricates that are single phonemes in it, as descriptions usually count them (many in the
-*Handbook of the IPA*); loanword phonemes among them."""
+AFFRICATES: dict[str, str] = {language: known.affricates for language, known in LANGUAGES.items() if known.affricates}
+"""Language → the affricates that are single phonemes in it."""
 
 
 def tie_affricates(ipa: str, language: str) -> str:

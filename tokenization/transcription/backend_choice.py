@@ -5,36 +5,7 @@ import hashlib
 from collections.abc import Collection
 from typing import NamedTuple
 
-GAPS: dict[str, str] = {
-    "afr-Latn": "ë, ï",
-    "ara-Arab": "أ, إ, ة, ى",
-    "cat-Latn": "ç, í, ú",
-    "ces-Latn": "w, q, ü",
-    "cym-Latn": "ŵ, ŷ, k",
-    "eng-Latn": "epitran's English takes a program of flite that pip cannot bring",
-    "est-Latn": "c, w, y",
-    "fas-Arab": "پ",
-    "fin-Latn": "ž, é",
-    "fra-Latn": "à, è, ê, ù",
-    "gle-Latn": "k, w, y",
-    "hrv-Latn": "q, w, x, y",
-    "ita-Latn": "k, w, x, y",
-    "kaz-Cyrl": "ь",
-    "kir-Cyrl": "ь",
-    "mlt-Latn": "c, y, à, è, ù",
-    "nld-Latn": "c",
-    "por-Latn": "í, ú",
-    "swa-Latn": "c, q",
-    "swe-Latn": "q, é",
-    "tam-Taml": "ஃ",
-    "tur-Latn": "q, w",
-    "vie-Latn": "f, j, w, z; and the tone sắc, which it makes the level one",
-}
-"""Language → what epitran 1.35's rules lack of its words, names of foreign places and languages among them.
-
-There they refuse 2% or more of the words of the Unicode CLDR and espeak-ng fewer, as
-`benchmarks/language_coverage.py --every-backend` counts them.
-"""
+from ..language_table import LANGUAGES
 
 
 class Errors(NamedTuple):
@@ -44,50 +15,15 @@ class Errors(NamedTuple):
     espeak: float
 
 
+GAPS: dict[str, str] = {language: known.epitran_lacks for language, known in LANGUAGES.items() if known.epitran_lacks}
+"""Language → what epitran's rules lack of it, so that they refuse many of its words and espeak-ng fewer."""
+
 MEASURED: dict[str, Errors] = {
-    "afr-Latn": Errors(0.359, 0.048),
-    "ara-Arab": Errors(0.276, 0.113),
-    "ben-Beng": Errors(0.136, 0.126),
-    "ces-Latn": Errors(0.027, 0.014),
-    "cym-Latn": Errors(0.094, 0.076),
-    "deu-Latn": Errors(0.126, 0.107),
-    "epo-Latn": Errors(0.015, 0.014),
-    "est-Latn": Errors(0.064, 0.064),
-    "fra-Latn": Errors(0.088, 0.013),
-    "gle-Latn": Errors(0.109, 0.188),
-    "hin-Deva": Errors(0.091, 0.063),
-    "hun-Latn": Errors(0.026, 0.038),
-    "ind-Latn": Errors(0.020, 0.019),
-    "ita-Latn": Errors(0.071, 0.044),
-    "jpn-Hira": Errors(0.024, 0.093),
-    "jpn-Kana": Errors(0.026, 0.106),
-    "kan-Knda": Errors(0.061, 0.044),
-    "kat-Geor": Errors(0.011, 0.004),
-    "kir-Cyrl": Errors(0.089, 0.101),
-    "kmr-Latn": Errors(0.012, 0.027),
-    "kor-Hang": Errors(0.052, 0.107),
-    "lav-Latn": Errors(0.069, 0.043),
-    "mal-Mlym": Errors(0.042, 0.075),
-    "mar-Deva": Errors(0.085, 0.092),
-    "mlt-Latn": Errors(0.102, 0.232),
-    "msa-Latn": Errors(0.021, 0.024),
-    "nld-Latn": Errors(0.065, 0.028),
-    "pan-Guru": Errors(0.142, 0.187),
-    "pol-Latn": Errors(0.013, 0.023),
-    "ron-Latn": Errors(0.029, 0.025),
-    "slv-Latn": Errors(0.061, 0.024),
-    "spa-Latn": Errors(0.010, 0.017),
-    "sqi-Latn": Errors(0.040, 0.065),
-    "swe-Latn": Errors(0.082, 0.068),
-    "tam-Taml": Errors(0.112, 0.144),
-    "tel-Telu": Errors(0.097, 0.077),
-    "tur-Latn": Errors(0.032, 0.037),
-    "uig-Arab": Errors(0.046, 0.053),
-    "ukr-Cyrl": Errors(0.071, 0.100),
-    "vie-Latn": Errors(0.135, 0.134),
+    language: Errors(float(known.epitran_error), float(known.espeak_error))
+    for language, known in LANGUAGES.items()
+    if known.epitran_error
 }
-"""Language → how far each backend is from Wiktionary's pronunciations (WikiPron, https://github.com/CUNY-CL/wikipron),
-on 200 words of each language. `benchmarks/g2p.py --words FILE --lines` measures it and prints these lines."""
+"""Language → how far each backend is from Wiktionary's pronunciations."""
 
 MARGIN = 0.01
 """A difference of two `Errors` that is not above this decides nothing: it is about what other words would change."""

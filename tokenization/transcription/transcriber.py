@@ -35,7 +35,7 @@ _INSTALL = {
     "lexicon": "pip install 'ipaclip[data]'",
 }
 
-_REMEMBERED = 32_768  # words, and chunks of text, of the last two generations each: ~30 MB if all are new
+_REMEMBERED = 65_536  # words, and chunks of text: ~30 MB if all are new
 _TOGETHER = 1024  # texts
 
 
@@ -106,25 +106,13 @@ class _WithFallback:
         )
 
 
-class _Memory:
-    """The answers given last: what is not asked for again within `_REMEMBERED` new ones is forgotten."""
-
-    def __init__(self) -> None:
-        self._young: dict[str, str | Refusal] = {}
-        self._old: dict[str, str | Refusal] = {}
-
-    def get(self, key: str) -> str | Refusal | None:
-        answer = self._young.get(key)
-        if answer is None:
-            answer = self._old.get(key)
-            if answer is not None:
-                self.put(key, answer)
-        return answer
+class _Memory(dict[str, str | Refusal]):
+    """The answers given last: when there are `_REMEMBERED`, all are forgotten."""
 
     def put(self, key: str, answer: str | Refusal) -> None:
-        if len(self._young) >= _REMEMBERED:
-            self._old, self._young = self._young, {}
-        self._young[key] = answer
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[key] = answer
 
 
 class _Pronouncer:

@@ -18,39 +18,26 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-# ISO 15924 → how the Unicode names of its letters begin.
+from ..phonemes.cells import table
+
+# ISO 15924 → how the Unicode names of its letters begin. Either kana may be mixed with the other; the backends that
+# know one alone get it in that one.
 _SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
-    "Arab": ("ARABIC",),
-    "Armn": ("ARMENIAN",),
-    "Beng": ("BENGALI",),
-    "Cyrl": ("CYRILLIC",),
-    "Deva": ("DEVANAGARI",),
-    "Ethi": ("ETHIOPIC",),
-    "Geor": ("GEORGIAN",),
-    "Goth": ("GOTHIC",),
-    "Grek": ("GREEK",),
-    "Gujr": ("GUJARATI",),
-    "Guru": ("GURMUKHI",),
-    "Hang": ("HANGUL",),
-    "Hans": ("CJK",),
-    "Hant": ("CJK",),
-    "Hebr": ("HEBREW",),
-    # Either kana may be mixed with the other; the backends that know one alone get it in that one.
     "Hira": ("HIRAGANA", "KATAKANA"),
     "Kana": ("HIRAGANA", "KATAKANA"),
-    "Khmr": ("KHMER",),
-    "Knda": ("KANNADA",),
-    "Laoo": ("LAO",),
     "Latn": ("LATIN", "FULLWIDTH LATIN", "FEMININE ORDINAL", "MASCULINE ORDINAL", "MICRO"),
-    "Mlym": ("MALAYALAM",),
-    "Mymr": ("MYANMAR",),
-    "Orya": ("ORIYA",),
-    "Shaw": ("SHAVIAN",),
-    "Sinh": ("SINHALA",),
-    "Syrc": ("SYRIAC",),
-    "Taml": ("TAMIL",),
-    "Telu": ("TELUGU",),
-    "Thai": ("THAI",),
+    **{
+        script: (name,)
+        for script, name in table(
+            """
+            Arab ARABIC      Armn ARMENIAN  Beng BENGALI  Cyrl CYRILLIC   Deva DEVANAGARI  Ethi ETHIOPIC
+            Geor GEORGIAN    Goth GOTHIC    Grek GREEK    Gujr GUJARATI   Guru GURMUKHI    Hang HANGUL
+            Hans CJK         Hant CJK       Hebr HEBREW   Khmr KHMER      Knda KANNADA     Laoo LAO
+            Mlym MALAYALAM   Mymr MYANMAR   Orya ORIYA    Shaw SHAVIAN    Sinh SINHALA     Syrc SYRIAC
+            Taml TAMIL       Telu TELUGU    Thai THAI
+            """
+        ).items()
+    },
 }
 
 _KEPT = frozenset("'.,\u200c\u200d")  # apostrophe, and . , inside numbers; joiners shape Persian and Indic words

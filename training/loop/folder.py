@@ -1,12 +1,16 @@
 """The folder of a run: one run at a time, and never another's files."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import BaseFileLock, FileLock, Timeout
 from ipaclip.checkpoint_path import read_json
 from ipaclip.common.checkpoints import METRICS_FILE
+from ipaclip.common.files import HeldError, take_lock
 
 from ..arguments import ArgumentsError, DistillationArguments
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK_FILE = ".lock"
 ARGUMENTS_FILE = "distillation.json"
@@ -15,7 +19,7 @@ REVISIONS_FILE = "data_revisions.json"
 # Where the lists of the rows to evaluate on go.
 EVALUATION_FOLDER = "eval"
 # What a run leaves that ended before its first step, as for a misspelled path.
-LEFT_BEHIND = {LOCK_FILE, REJECTED_FILE, REVISIONS_FILE}
+LEFT_BEHIND = {LOCK_FILE, f"{LOCK_FILE}.pid", REJECTED_FILE, REVISIONS_FILE}
 
 
 def prepare_output_dir(arguments: DistillationArguments) -> Path:
@@ -42,20 +46,15 @@ def _names(folder: Path) -> set[str]:
 GO_ON = "The checkpoints before it are whole: make room and run again with resume=true"
 
 
-def lock_folder(output_dir: Path) -> BaseFileLock:
-    """A lock that is held by the run that writes to a folder. The system lets go of it, however the process ends.
-
-    Raises:
-        ArgumentsError: if another run holds it.
-    """
-    lock = FileLock(output_dir / LOCK_FILE)
+def lock_folder(output_dir: Path) -> "BaseFileLock":
+    """The lock of the run that writes to a folder; `ArgumentsError` if another run holds it."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
+        return take_lock(output_dir / LOCK_FILE)
+    except HeldError as error:
         raise ArgumentsError(
-            f"another run is writing to {output_dir}: wait for it, stop it, or name another output_dir"
+            f"another run (process {error.pid}) is writing to {output_dir}: wait for it, stop it, or name another "
+            "output_dir"
         ) from error
-    return lock
 
 
 def is_finished(arguments: DistillationArguments) -> bool:

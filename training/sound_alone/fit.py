@@ -27,8 +27,9 @@ import torch
 from ipaclip import IPAClipPronunciationModelWithProjection
 from ipaclip.common.progress import track
 from ipaclip.tokenization import is_segment, is_vowel, nearest_phonemes
+from ipaclip.tokenization.phonemes.distance import NUM_FEATURES, SegmentCosts
 from ipaclip.tokenization.phonemes.ipa_chart import base_letters
-from ipaclip.tokenization.phonemes.segments import TONES, segment_features
+from ipaclip.tokenization.phonemes.segments import TONES
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
@@ -68,18 +69,11 @@ class PhoneticFit:
 
 
 class SoundTable:
-    """Phonemes as numbers: what replacing one by another costs, and what leaving one out.
-
-    A substitution costs the sum of |a - b| over panphon's 24 features, each -1, 0 or 1, divided by 24; an insertion or
-    deletion the sum of |a| divided by 24 (`panphon2.FeatureTable.feature_edit_distance`). Row 0 is silence.
-    """
+    """Phonemes as numbers, from 1 on (0 is silence), and how far words of them are apart."""
 
     def __init__(self, phonemes: Sequence[str]) -> None:
         self.number = {phoneme: row for row, phoneme in enumerate(phonemes, 1)}
-        features = torch.tensor(np.array([segment_features(one) for one in phonemes]), dtype=torch.float32)
-        features = torch.cat([torch.zeros(1, features.shape[1]), features])
-        self.substitution = torch.cdist(features, features, p=1) / features.shape[1]
-        self.gap = features.abs().mean(dim=1)
+        self.costs = SegmentCosts.unweighted(phonemes)
         self.is_vowel = torch.tensor([False, *(is_vowel(one) for one in phonemes)])
 
     def encode(self, words: Sequence[Sequence[str]]) -> torch.Tensor:
@@ -88,19 +82,11 @@ class SoundTable:
         return pad_sequence([torch.tensor(one, dtype=torch.long) for one in numbers], batch_first=True)
 
     def distances(self, sounds: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """Feature edit distance between all words of both, `(words, others)`."""
-        words, (count, longest) = len(sounds), others.shape
-        inserted = torch.cat([torch.zeros(count, 1), self.gap[others].cumsum(dim=1)], dim=1)
-        costs = inserted.expand(words, count, longest + 1)  # (word, other, beginning of other)
-        for phonemes in sounds.unbind(dim=1):
-            # Past a word's end its phonemes are silence: they cost nothing to leave out, and are never replaced.
-            best = costs + self.gap[phonemes][:, None, None]
-            replaced = costs[:, :, :-1] + self.substitution[phonemes][:, others]
-            replaced = replaced.masked_fill((phonemes == 0)[:, None, None], torch.inf)
-            best = torch.cat([best[:, :, :1], torch.minimum(best[:, :, 1:], replaced)], dim=2)
-            # Insertions chain along a row: cost[j] = min over i <= j of best[i] + inserted[j] - inserted[i].
-            costs = torch.cummin(best - inserted, dim=2).values + inserted
-        return costs[:, :, -1]
+        """Feature edit distance between all words of both, `(words, others)`: `panphon2`'s, by 24 features."""
+        ids, lengths = others.numpy() - 1, (others > 0).sum(dim=1).numpy()
+        words = (word[word > 0] - 1 for word in sounds.numpy())
+        rows = [self.costs.distances(word, ids, lengths) for word in words]
+        return torch.from_numpy(np.stack(rows)) / NUM_FEATURES
 
     def shared_runs(self, sounds: torch.Tensor) -> torch.Tensor:
         """Products x · y of the counts of runs of all words, `(words, words)`; see the module's description."""

@@ -9,7 +9,7 @@ import torch
 from ipaclip.evaluation import RealWords
 from ipaclip.evaluation.nonsense import pseudowords as pseudowords_module
 from ipaclip.evaluation.nonsense import queries as queries_module
-from ipaclip.evaluation.nonsense.pseudowords import name_distances, neighbourhood, pseudowords, relative_distance
+from ipaclip.evaluation.nonsense.pseudowords import name_distances, neighbourhood, pseudowords
 from ipaclip.evaluation.nonsense.queries import (
     EDITED,
     NONSENSE_KINDS,
@@ -152,18 +152,12 @@ def test_rivals_differ_in_one_segment_of_the_same_place():
     assert rival_names(said) == [(0, 1), (1, 2), (3, 4)]
 
 
-def test_distance_by_the_longer_length():
-    near = phoneme_distance("b", "p")
-    assert relative_distance(segments_of("bɛɹ"), segments_of("pɛɹ")) == pytest.approx(near / 3)
-    assert relative_distance(segments_of("bɛɹ"), segments_of("bɛ")) == pytest.approx(WEIGHTS / 3)
-    with pytest.raises(ValueError, match="without segments"):
-        relative_distance((), ())
-
-
 def test_distance_to_the_nearest_word_of_a_name():
     far = name_distances(["pˈɛɹ", "bˈɛ"], ["ɹˈɛd bˈɛɹ", "bˈɛɹ"])
     near = phoneme_distance("b", "p") / 3
     assert far == pytest.approx(np.array([[near, near], [WEIGHTS / 3, WEIGHTS / 3]]))
+    with pytest.raises(ValueError, match="'ˈ' has no segments"):
+        name_distances(["ˈ"], ["bˈɛɹ"])
 
 
 def test_neighbourhood_by_hand(monkeypatch):

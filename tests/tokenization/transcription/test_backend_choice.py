@@ -272,7 +272,7 @@ def test_a_whole_file_in_many_languages_says_what_transcribed_each(tmp_path: Pat
 def test_a_run_is_not_gone_on_with_by_another_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("phonemizer")
     from ipaclip.tokenization import BulkError, transcribe_file
-    from ipaclip.tokenization.transcription import bulk
+    from ipaclip.tokenization.transcription.pronunciation import Pronunciation
 
     (tmp_path / "in.csv").write_text("text,lang\ngato,spa-Latn\n", encoding="utf-8")
     asked = {"input": tmp_path / "in.csv", "output": tmp_path / "out.csv", "language_column": "lang", "progress": False}
@@ -280,7 +280,7 @@ def test_a_run_is_not_gone_on_with_by_another_choice(tmp_path: Path, monkeypatch
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bulk, "_run", interrupted)
+    monkeypatch.setattr(Pronunciation, "answer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         transcribe_file(**asked)
     monkeypatch.undo()

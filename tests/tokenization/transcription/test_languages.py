@@ -2,9 +2,9 @@
 
 import pytest
 from ipaclip.tokenization import TranscriptionError, UnknownLanguageError, get_transcriber, languages
+from ipaclip.tokenization.language_table import describe
 from ipaclip.tokenization.transcription.epitran_rules import epitran_languages
 from ipaclip.tokenization.transcription.espeak_voices import LEFT_OUT, TONES, VOICES
-from ipaclip.tokenization.transcription.language_names import describe
 
 
 def test_backends_in_the_order_of_auto() -> None:

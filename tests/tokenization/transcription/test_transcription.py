@@ -326,8 +326,7 @@ def test_what_is_forgotten_is_said_again_alike(monkeypatch: pytest.MonkeyPatch) 
     assert spanish.transcribe(words) == expected
     (pronouncer,) = transcription._pronouncers.values()
     for memory in (pronouncer._words, pronouncer._chunks):
-        assert len(memory._young) <= 2
-        assert len(memory._old) <= 2
+        assert len(memory) <= 2
 
 
 def test_two_voices_take_turns() -> None:
