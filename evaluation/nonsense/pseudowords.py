@@ -7,7 +7,7 @@ phoneme for another costs 0.25 to 2, an insertion or a deletion 7.25.
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -124,10 +124,6 @@ class Neighbourhood:
     random: Interval
     best: Interval
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
-
 
 def neighbourhood(distances: Any, scores: Mapping[str, Any]) -> Neighbourhood:
     """Measures the ten best pictures' names; all, where there are fewer.
@@ -148,6 +144,3 @@ def neighbourhood(distances: Any, scores: Mapping[str, Any]) -> Neighbourhood:
         means[column] = bootstrap_mean(np.take_along_axis(far, best, axis=1).mean(axis=1))
     nearest = np.sort(far, axis=1)[:, :NEIGHBOURS].mean(axis=1)
     return Neighbourhood(len(far), means, bootstrap_mean(far.mean(axis=1)), bootstrap_mean(nearest))
-
-
-# The curve

