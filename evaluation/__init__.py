@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, Options
     from .human.human import HumanReport, Judgement, human_agreement, human_similarity, read_judgements
-    from .metrics import median_rank, ranks, recall_at_k
+    from .metrics import ranks
     from .nonsense.nonsense import RealWords, candidates, neighbours_within, swap_phonemes
     from .phonemes.phonemes import PhonemeRow, chart_letters, evaluate_phonemes, phoneme_vectors
     from .pwesuite.tasks import evaluate_pwesuite
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "checkpoint": ("Checkpoint", "Options"),
     "human.human": ("HumanReport", "Judgement", "human_agreement", "human_similarity", "read_judgements"),
-    "metrics": ("median_rank", "ranks", "recall_at_k"),
+    "metrics": ("ranks",),
     "nonsense.nonsense": ("RealWords", "candidates", "neighbours_within", "swap_phonemes"),
     "phonemes.phonemes": ("PhonemeRow", "chart_letters", "evaluate_phonemes", "phoneme_vectors"),
     "pwesuite.tasks": ("evaluate_pwesuite",),

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from ipaclip.evaluation import Query, evaluate_retrieval, median_rank, ranks, recall_at_k
+from ipaclip.evaluation import Query, evaluate_retrieval, ranks
 from ipaclip.evaluation.checkpoint import ProcessorTranscriber
 from ipaclip.evaluation.retrieval.retrieval import Placing
 from ipaclip.search.fusion import Gate
@@ -16,19 +16,13 @@ SCORES = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.3, 0.2, 0.1]]
 TARGETS = [0, 1, 2]
 
 
-def test_recall_by_hand():
-    assert recall_at_k(np.array(SCORES), TARGETS, ks=(1, 2, 3)) == pytest.approx({1: 1 / 3, 2: 2 / 3, 3: 1.0})
-    assert recall_at_k(torch.tensor(SCORES), torch.tensor(TARGETS), ks=(1, 2)) == pytest.approx({1: 1 / 3, 2: 2 / 3})
-    assert ranks(SCORES, TARGETS).tolist() == [0, 1, 2]
-
-
-def test_median_rank_by_hand():
-    assert median_rank(SCORES, TARGETS) == 2.0
-    assert median_rank(SCORES[:2], TARGETS[:2]) == 1.5
+def test_ranks_by_hand():
+    assert ranks(np.array(SCORES), TARGETS).tolist() == [0, 1, 2]
+    assert ranks(torch.tensor(SCORES), torch.tensor(TARGETS)).tolist() == [0, 1, 2]
 
 
 def test_ties_count_against_us():
-    assert recall_at_k(np.ones((4, 5)), [0, 1, 2, 3], ks=(1, 4, 5)) == {1: 0.0, 4: 0.0, 5: 1.0}
+    assert ranks(np.ones((4, 5)), [0, 1, 2, 3]).tolist() == [4, 4, 4, 4]
     assert ranks([[0.5, 0.5, 0.1]], [0]).tolist() == [1]
 
 
@@ -49,12 +43,7 @@ def test_what_is_not_a_number_counts_against_us():
 )
 def test_what_does_not_fit_is_an_error(scores, targets, message):
     with pytest.raises(ValueError, match=message):
-        recall_at_k(scores, targets)
-
-
-def test_k_below_one_is_an_error():
-    with pytest.raises(ValueError, match="at least 1"):
-        recall_at_k(SCORES, TARGETS, ks=(0, 1))
+        ranks(scores, targets)
 
 
 class Batch(dict):
@@ -212,7 +201,7 @@ def test_german_names_are_refused_and_german_queries_are_asked(tiny_checkpoint):
     pytest.importorskip("phonemizer")
     from ipaclip import IPAClipModel, IPAClipProcessor
     from ipaclip.encoding import encode
-    from ipaclip.evaluation.nonsense.report import evaluate_nonsense
+    from ipaclip.evaluation.nonsense.suite import evaluate_nonsense
 
     model, processor = IPAClipModel.from_pretrained(tiny_checkpoint), IPAClipProcessor.from_pretrained(tiny_checkpoint)
     processor.language, processor.transcribers = "deu-Latn", {"deu-Latn": {"backend": "espeak"}}
