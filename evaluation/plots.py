@@ -119,17 +119,13 @@ def _consonants(axis: "Axes", values: Mapping[str, float], chosen: str) -> None:
                 if place in _TWO_PLACES:  # these share one wide column
                     shift = taken[manner, "two"] = taken.get((manner, "two"), -1) + 1
                 _cell(axis, (columns[place] + shift, row), letter, values, chosen)
-    heads = {columns[place] + 0.5: _HEADS.get(place, place) for place in PLACES} | {
-        2.0 * len(PLACES) + 1.4: "two\nplaces"
-    }
+    heads = {columns[place] + 0.5: _HEADS.get(place, place) for place in PLACES}
+    heads[2.0 * len(PLACES) + 1.4] = "two\nplaces"
     axis.set_xticks(list(heads), list(heads.values()), fontsize=8)
-    axis.set_yticks(range(len(rows)), [_row_name(row) for row in rows], fontsize=9)
+    names = [f"lateral {row.removesuffix('+lateral')}" if row.endswith("+lateral") else row for row in rows]
+    axis.set_yticks(range(len(rows)), names, fontsize=9)
     axis.set_xlim(-0.6, 2 * len(PLACES) + 3.0)
     _bare(axis, len(rows) - 0.4)
-
-
-def _row_name(manner: str) -> str:
-    return "lateral " + manner.removesuffix("+lateral") if manner.endswith("+lateral") else manner
 
 
 def _bare(axis: "Axes", bottom: float) -> None:
@@ -202,7 +198,7 @@ def _scatter(axis: "Axes", distances: np.ndarray, letters: list[str]) -> None:
     colours = _class_colours(letters)
     for label, colour in colours.items():
         own = [row for row, letter in enumerate(letters) if _class_of(letter) == label]
-        axis.scatter(points[own, 0], points[own, 1], s=300, color=colour, alpha=0.16, linewidths=0, label=label)
+        axis.scatter(points[own, 0], points[own, 1], s=300, color=colour, alpha=0.16, linewidths=0)
         for row in own:
             # Letters with the same vector would hide each other.
             same = [letters[other] for other in range(len(letters)) if distances[row, other] < 1e-6 or other == row]
@@ -211,9 +207,7 @@ def _scatter(axis: "Axes", distances: np.ndarray, letters: list[str]) -> None:
             )
     axis.set_aspect("equal", adjustable="datalim")
     axis.margins(0.08)
-    legend = axis.legend(frameon=False, fontsize=9, loc="best", markerscale=0.5)
-    for handle in legend.legend_handles:
-        handle.set_alpha(0.8)  # type: ignore[union-attr]
+    _class_legend(axis, colours)
 
 
 def dendrogram(vectors: np.ndarray, segments: Sequence[str], title: str = "") -> "Figure":
@@ -253,10 +247,8 @@ def _class_legend(axis: "Axes", colours: Mapping[str, str]) -> None:
 
 
 def _kinds(segments: Sequence[str]) -> dict[str, list[int]]:
-    return {
-        "consonants": [row for row, one in enumerate(segments) if not is_chart_vowel(one)],
-        "vowels": [row for row, one in enumerate(segments) if is_chart_vowel(one)],
-    }
+    vowels = [row for row, one in enumerate(segments) if is_chart_vowel(one)]
+    return {"consonants": [row for row in range(len(segments)) if row not in vowels], "vowels": vowels}
 
 
 def _class_of(segment: str) -> str:

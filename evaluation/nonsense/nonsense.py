@@ -21,7 +21,7 @@ FARTHER = (3, 4, 5, 6, 7)
 _DRAWS = 24
 _SAMPLED_EVERY = 20
 _RAREST = 1 / 2000
-_UNHEARD = {"ˈ": "", "ˌ": "", "ː": "", ".": ""}
+_UNHEARD = "ˈˌː."
 # What English does not tell apart: the flap and t, weak vowels, and vowels that it has in diphthongs only.
 _ALIKE = {"ɾ": "t", "ɐ": "ə", "ʌ": "ə", "ɨ": "ɪ", "a": "æ", "e": "ɛ", "o": "ɔ"}
 _DIPHTHONGS = {own: own for own in ("aɪ", "aʊ", "eɪ", "oʊ", "ɔɪ")} | {
@@ -43,21 +43,20 @@ class SpeaksWords(Protocol):
         ...
 
 
-@lru_cache(maxsize=4096)
-def _plain(sign: str) -> str:
-    if sign in _UNHEARD:
-        return _UNHEARD[sign]
-    return "".join(split_segments(sign)) if sign.strip() else sign
-
-
 class _PlainSigns(dict[int, str]):
     """For `str.translate`: each sign as the tokenizer spells it, stress and length left out. Filled when asked."""
 
     def __missing__(self, code: int) -> str:
-        # A mark alone is no normal text, and a tokenizer's rules are for marks on letters.
         sign = chr(code)
-        self[code] = sign if unicodedata.combining(sign) else _plain(sign)
-        return self[code]
+        if sign in _UNHEARD:
+            plain = ""
+        # A mark alone is no normal text, and a tokenizer's rules are for marks on letters.
+        elif unicodedata.combining(sign) or not sign.strip():
+            plain = sign
+        else:
+            plain = "".join(split_segments(sign))
+        self[code] = plain
+        return plain
 
 
 _PLAIN_SIGNS = _PlainSigns()
