@@ -13,6 +13,26 @@ if TYPE_CHECKING:
     from ipaclip.evaluation.report import Report
 
 _SUITES = "The paper's claims (with --suite)"
+Pictures = Annotated[
+    str | None,
+    typer.Option(metavar="DIR|TABLE|NAME", help="Pictures with captions, for retrieval.", rich_help_panel=_SUITES),
+]
+Human = Annotated[
+    Path | None,
+    typer.Option(metavar="TABLE", help="CSV of human judgements: word1, word2, obtained.", rich_help_panel=_SUITES),
+]
+Words = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|NAME", help="PWESuite's words: a file, a directory or a Hub name.", rich_help_panel=_SUITES
+    ),
+]
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write vectors for PWESuite's own scripts: .pkl or .npz.", rich_help_panel=_SUITES
+    ),
+]
 
 
 def evaluate(
@@ -40,26 +60,10 @@ def evaluate(
             "--compare", help="Of several checkpoints, or outputs of --output: one table.", rich_help_panel=_SUITES
         ),
     ] = False,
-    pictures: Annotated[
-        str | None,
-        typer.Option(metavar="DIR|TABLE|NAME", help="Pictures with captions, for retrieval.", rich_help_panel=_SUITES),
-    ] = None,
-    human: Annotated[
-        Path | None,
-        typer.Option(metavar="TABLE", help="CSV of human judgements: word1, word2, obtained.", rich_help_panel=_SUITES),
-    ] = None,
-    pwesuite: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR|NAME", help="PWESuite's words: a file, a directory or a Hub name.", rich_help_panel=_SUITES
-        ),
-    ] = None,
-    export_embeddings: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write vectors for PWESuite's own scripts: .pkl or .npz.", rich_help_panel=_SUITES
-        ),
-    ] = None,
+    pictures: Pictures = None,
+    human: Human = None,
+    pwesuite: Words = None,
+    export_embeddings: Export = None,
     plots: Annotated[bool, typer.Option(help="Draw pictures into --output.", rich_help_panel=_SUITES)] = True,
 ) -> None:
     """Ask for every picture of a checkpoint's gallery by name, respelled name and nonsense, and count what is found.

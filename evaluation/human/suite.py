@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ipaclip.tokenization import phoneme_sequence_distance
+
 from ..checkpoint import TEXT, Checkpoint, Encode, NotRunError, Options
-from ..nonsense.pseudowords import relative_distance
 from ..nonsense.queries import segments_of
 from ..report import SuiteResult
 from .human import HumanReport, Judgement, human_agreement, human_similarity, read_judgements
@@ -58,4 +59,9 @@ def _result_of(judgements: Sequence[Judgement], reports: Mapping[str, HumanRepor
 
 def _phonetic_similarity(said: Mapping[str, str]) -> Callable[[str, str], float]:
     segments = {word: segments_of(ipa) for word, ipa in said.items()}
-    return lambda first, second: -relative_distance(segments[first], segments[second])
+
+    def similarity(first: str, second: str) -> float:
+        longest = max(len(segments[first]), len(segments[second]), 1)
+        return -phoneme_sequence_distance(segments[first], segments[second]) / longest
+
+    return similarity
