@@ -116,7 +116,7 @@ def human_similarity(
     """
     unsayable = unsayable or {}
     words = list(dict.fromkeys(w for one in judgements for w in (one.word1, one.word2) if w not in unsayable))
-    rows = unit_rows(as_array(encode(words)).astype(np.float64)) if words else []
+    rows: Any = unit_rows(as_array(encode(words)).astype(np.float64)) if words else []
     vectors = dict(zip(words, rows, strict=True))
     return human_agreement(judgements, lambda first, second: float(vectors[first] @ vectors[second]), unsayable)
 
@@ -149,7 +149,9 @@ def human_agreement(
             aside[group.standard] = f"all {what} are equal: correlation is undefined"
     used = [series[group.standard] for group in groups if group.pearson is not None]
     interval = _interval(used)
-    return HumanReport(interval and interval.mean, _mean(group.spearman for group in groups), groups, aside, interval)
+    return HumanReport(
+        interval.mean if interval else None, _mean(group.spearman for group in groups), groups, aside, interval
+    )
 
 
 _Groups = dict[str, list[Judgement]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..checkpoint import Checkpoint, Options
-from ..report import SuiteResult
+from ..report import Figure, SuiteResult
 from .captions import evaluate_captions, read_pictures
 from .queries import NAMES, RESPELLED
 from .retrieval import BOTH, HEARD, KS, TEXT, Placing, RetrievalReport, RetrievalRow, column_name, evaluate_retrieval
@@ -78,7 +78,7 @@ def by_kind(suite: str, report: RetrievalReport, kinds: Sequence[str]) -> SuiteR
 
 def add_placings(result: SuiteResult, title: str, placings: Mapping[str, Placing]) -> None:
     """A table of recall and median rank by tower, and the same as figures."""
-    rows = []
+    rows: list[list[str | Figure]] = []
     for column, placing in placings.items():
         name = column_name(column)
         rows.append([name, *(placing.recall[k] for k in KS), f"{placing.median_rank.mean:g}"])
