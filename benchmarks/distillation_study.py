@@ -125,7 +125,7 @@ class Study:
             "seconds": round(seconds, 1),
             "top_1": top_1,
             "typed": report.rows[1].recall["heard"][1],
-            "rho": rows[0].panphon,
+            "rho": rows[0].rho["panphon"].mean,
         }
 
 

@@ -18,7 +18,7 @@ import torch
 from ipaclip import embedded_checkpoint
 from ipaclip.encoding import encode
 from ipaclip.evaluation import RealWords, build_queries, ranks
-from ipaclip.evaluation.retrieval.paired_queries import PairedQueries, pair_queries
+from ipaclip.evaluation.retrieval.queries import NAMES, Query
 from ipaclip.search import PictureSearch
 from ipaclip.search.fusion import Gate, fit_gate, fuse, query_signs
 from ipaclip.tokenization import get_transcriber
@@ -26,6 +26,43 @@ from report import machine, markdown_table, versions
 
 CHOOSING_SEEDS, TESTING_SEEDS = (1, 2), (0, 3)
 PACKAGES = ("ipaclip", "torch", "transformers", "numpy")
+TYPED, GIVEN, MISHEARD = "typed", "given", "misheard"
+
+
+@dataclass(frozen=True)
+class PairedQueries:
+    """What each tower is given, and the picture that is meant, query by query."""
+
+    spellings: tuple[str, ...]
+    ipa: tuple[str, ...]
+    targets: tuple[int, ...]
+
+
+def pair_queries(queries: Mapping[str, Sequence[Query]]) -> dict[str, PairedQueries]:
+    """The ways in which both towers may be asked at once, by name, such as `"typed one_swap"`.
+
+    `typed`: the pronunciation tower hears what the transcriber makes of the spelling. `given`: it hears the query's own
+    IPA. `misheard`: the text tower reads the picture's true name, the pronunciation tower hears nonsense, as from
+    noisy speech: here the text tower is the better one.
+    """
+    paired = {f"{TYPED} {kind}": _paired(asked, asked, heard=True) for kind, asked in queries.items()}
+    for kind, asked in queries.items():
+        if kind != NAMES:  # whose IPA is what is heard
+            paired[f"{GIVEN} {kind}"] = _paired(asked, asked)
+    named = {query.target: query for query in queries.get(NAMES, ())}
+    for kind, asked in queries.items():
+        if any(query.target in named and query.ipa != named[query.target].ipa for query in asked):
+            known = [query for query in asked if query.target in named]
+            paired[f"{MISHEARD} {kind}"] = _paired([named[query.target] for query in known], known)
+    return paired
+
+
+def _paired(read: Sequence[Query], said: Sequence[Query], heard: bool = False) -> PairedQueries:
+    return PairedQueries(
+        tuple(query.spelling for query in read),
+        tuple(query.heard if heard else query.ipa for query in said),
+        tuple(query.target for query in said),
+    )
 
 
 @dataclass(frozen=True)

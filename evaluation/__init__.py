@@ -3,13 +3,15 @@
 Importing this package is light: each name brings what it needs when it is first used.
 """
 
+# ruff: noqa: F401 (imports for type checkers; `__all__` is what is brought when asked for)
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, Options
     from .human.human import HumanReport, Judgement, human_agreement, human_similarity, read_judgements
-    from .metrics import median_rank, ranks, recall_at_k
+    from .metrics import ranks
     from .nonsense.nonsense import RealWords, candidates, neighbours_within, swap_phonemes
     from .phonemes.phonemes import PhonemeRow, chart_letters, evaluate_phonemes, phoneme_vectors
     from .pwesuite.tasks import evaluate_pwesuite
@@ -20,51 +22,10 @@ if TYPE_CHECKING:
     from .statistics import Interval, bootstrap_mean, pearson, spearman
     from .suites import run_suites
 
-__all__ = [
-    "Checkpoint",
-    "HumanReport",
-    "Interval",
-    "Judgement",
-    "Options",
-    "PhonemeRow",
-    "Query",
-    "RealWords",
-    "Report",
-    "RetrievalReport",
-    "RetrievalRow",
-    "SuiteResult",
-    "Table",
-    "bootstrap_mean",
-    "build_queries",
-    "candidates",
-    "chart_letters",
-    "compare",
-    "evaluate_phonemes",
-    "evaluate_pwesuite",
-    "evaluate_retrieval",
-    "further_respellings",
-    "held_out_words",
-    "human_agreement",
-    "human_similarity",
-    "median_rank",
-    "neighbours_within",
-    "pearson",
-    "phoneme_vectors",
-    "ranks",
-    "read_judgements",
-    "read_report",
-    "recall_at_k",
-    "respell",
-    "run_suites",
-    "spearman",
-    "swap_phonemes",
-    "write_report",
-]
-
 _MODULES = {
     "checkpoint": ("Checkpoint", "Options"),
     "human.human": ("HumanReport", "Judgement", "human_agreement", "human_similarity", "read_judgements"),
-    "metrics": ("median_rank", "ranks", "recall_at_k"),
+    "metrics": ("ranks",),
     "nonsense.nonsense": ("RealWords", "candidates", "neighbours_within", "swap_phonemes"),
     "phonemes.phonemes": ("PhonemeRow", "chart_letters", "evaluate_phonemes", "phoneme_vectors"),
     "pwesuite.tasks": ("evaluate_pwesuite",),
@@ -76,6 +37,7 @@ _MODULES = {
     "suites": ("run_suites",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """What is evaluated, what the suites may be told, and how the checkpoint's encoders are asked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,49 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.encoding import encode
-from ipaclip.search.fusion import EMBEDDED_GATE, NO_GATE, Gate
+from ipaclip.search.fusion import EMBEDDED_GATE, NO_GATE, Gate, find_gate
 
-from .retrieval.retrieval import ProcessorTranscriber
-from .sound_alone import encode_sound
+from .sound_alone import encode_sound, has_sound_alone
 
+EMBEDDED = "the embedded checkpoint"
 TEXT, PRONUNCIATION, SOUND_ALONE = "text tower", "pronunciation tower", "sound alone"
+_ADVICE = "`ipaclip distill` trains one beside a CLIP, its teacher."
+
+Encode = Callable[[list[str]], np.ndarray]
 
 
 class NotRunError(ValueError):
     """A suite lacks what it needs; the message says what to give."""
+
+
+class ProcessorTranscriber:
+    """What the processor hears words by, with the name and version of it.
+
+    Raises:
+        ValueError: if the checkpoint was taught by another transcriber than is installed.
+        ImportError: if none is installed.
+    """
+
+    def __init__(self, processor: Any, language: str | None = None) -> None:
+        self._processor = processor
+        self.language: str = language or processor.language
+        record = self._ask(processor.transcriber_record)
+        self.backend, self.version = record["backend"], record["version"]
+
+    def __str__(self) -> str:
+        return f"{self.language} by {self.backend}, {self.version}"
+
+    def transcribe(self, texts: Sequence[str]) -> list[str]:
+        return self._ask(self._processor.transcribe, list(texts))
+
+    def transcribe_each(self, texts: Sequence[str]) -> list[str | ValueError]:
+        return self._ask(self._processor.transcribe_each, list(texts))
+
+    def _ask(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return method(*arguments, language=self.language)
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -48,9 +81,35 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         if not hasattr(self.model, "get_pronunciation_features"):
-            raise ValueError(
-                f"{self.name} has no pronunciation tower: `ipaclip distill` trains one beside a CLIP, its teacher."
-            )
+            raise ValueError(f"{self.name} has no pronunciation tower: {_ADVICE}")
+
+    @classmethod
+    def load(cls, name: str | None = None) -> "Checkpoint":
+        """Model, processor and, where there is one, the gallery of a directory or Hub name; else the embedded ones.
+
+        Raises:
+            OSError: if the checkpoint, or a file of it, is missing or damaged.
+            ValueError: if it is of another kind.
+        """
+        from ipaclip import IPAClipProcessor, embedded_checkpoint
+        from ipaclip.checkpoint_path import read_json
+        from ipaclip.search import Gallery, local_checkpoint
+        from ipaclip.search.picture_search import load_model
+
+        directory = local_checkpoint(name or embedded_checkpoint())
+        name = name or EMBEDDED
+        kind = read_json(directory / "config.json").get("model_type")
+        if kind != "ipaclip":
+            raise ValueError(f"{name} is a model of type {kind!r}, without a pronunciation tower: {_ADVICE}")
+        gallery = Gallery.load(directory) if (directory / "gallery.json").is_file() else None
+        return cls(
+            name,
+            load_model(directory),
+            IPAClipProcessor.from_pretrained(directory, local_files_only=True),
+            None if gallery is None else torch.from_numpy(gallery.image_embeds),
+            () if gallery is None else [entry.name for entry in gallery.entries],
+            find_gate(directory),
+        )
 
     @property
     def gate_in_use(self) -> Gate:
@@ -61,6 +120,49 @@ class Checkpoint:
     def notes_on_gate(self) -> list[str]:
         """What is to be said where the gate is not its own."""
         return [] if self.gate else [f"{self.name} {NO_GATE}."]
+
+    @property
+    def transcriber(self) -> ProcessorTranscriber:
+        """What it hears words by."""
+        return ProcessorTranscriber(self.processor)
+
+    @property
+    def gallery(self) -> torch.Tensor:
+        """The embeddings of the pictures.
+
+        Raises:
+            NotRunError: if it has none.
+        """
+        if self.image_embeds is None or not self.names:
+            raise NotRunError(
+                f"{self.name} has no gallery of pictures to be found: give pictures with captions (--pictures), or a "
+                "checkpoint that has a gallery."
+            )
+        return self.image_embeds
+
+    def transcribe(self, words: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Word → IPA, and word → why it has none."""
+        distinct = list(dict.fromkeys(words))
+        answers = dict(zip(distinct, self.transcriber.transcribe_each(distinct), strict=True)) if distinct else {}
+        said = {word: answer for word, answer in answers.items() if isinstance(answer, str)}
+        return said, {word: f"it cannot be pronounced ({answers[word]})" for word in distinct if word not in said}
+
+    def hearing(self, show_progress: bool = False) -> dict[str, Encode]:
+        """What hears IPA, by name: sound alone, where the model has it, and the pronunciation tower.
+
+        Each takes strings and gives `(strings, dim)`.
+        """
+        encoders: dict[str, Encode] = {}
+        if has_sound_alone(self.model):
+            encoders[SOUND_ALONE] = lambda ipa: encode_sound(self.model, self.processor, ipa, show_progress)
+        encoders[PRONUNCIATION] = lambda ipa: encode(
+            self.model, self.processor, ipa=ipa, show_progress=show_progress
+        ).numpy()
+        return encoders
+
+    def read(self, words: list[str], show_progress: bool = False) -> np.ndarray:
+        """Words → `(words, projection_dim)`, as the text tower reads them."""
+        return encode(self.model, self.processor, text=words, show_progress=show_progress).numpy()
 
 
 @dataclass(frozen=True)
@@ -83,28 +185,3 @@ class Options:
     pwesuite: str | None = None
     export: Path | None = None
     show_progress: bool = False
-
-
-def transcribe(checkpoint: Checkpoint, words: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Word → IPA, and word → why it has none."""
-    some = list(dict.fromkeys(words))
-    if not some:
-        return {}, {}
-    answers = dict(zip(some, ProcessorTranscriber(checkpoint.processor, None).transcribe_each(some), strict=True))
-    said = {word: answer for word, answer in answers.items() if isinstance(answer, str)}
-    return said, {word: f"it cannot be pronounced ({answers[word]})" for word in some if word not in said}
-
-
-def by_pronunciation(checkpoint: Checkpoint, ipa: list[str], show_progress: bool = False) -> np.ndarray:
-    """IPA strings → `(strings, projection_dim)`, as the pronunciation tower hears them."""
-    return encode(checkpoint.model, checkpoint.processor, ipa=ipa, show_progress=show_progress).numpy()
-
-
-def by_sound_alone(checkpoint: Checkpoint, ipa: list[str], show_progress: bool = False) -> np.ndarray:
-    """IPA strings → `(strings, phonetic_dim)`, their sound without meaning."""
-    return encode_sound(checkpoint.model, checkpoint.processor, ipa, show_progress)
-
-
-def by_text(checkpoint: Checkpoint, words: list[str], show_progress: bool = False) -> np.ndarray:
-    """Words → `(words, projection_dim)`, as the text tower reads them."""
-    return encode(checkpoint.model, checkpoint.processor, text=words, show_progress=show_progress).numpy()

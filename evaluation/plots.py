@@ -1,14 +1,17 @@
-"""Pictures of what the suites found. matplotlib and scipy (the extra `plots`) are imported when one is drawn."""
+"""Pictures of what the suites found. matplotlib and scipy (the extra `evaluation`) are imported when one is drawn."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ipaclip.common.extras import needs_extra
 from ipaclip.common.files import whole_file
 from ipaclip.tokenization.phonemes.ipa_chart import CHART_FEATURES, CONSONANTS, MANNERS, PLACES, VOWELS, chart_row
 
 from .phonemes.phonemes import cosines, is_chart_vowel
+from .retrieval.retrieval import column_name
+from .statistics import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 _DPI = 110
 _INK, _GREY, _EMPTY = "#1a1a1a", "#8a8a8a", "#f2f2f2"
 _MAP = "viridis"
-_TITLES = {"embedding": "phoneme embedding", "tower": "tower's output", "features": "panphon's features"}
+TITLES = {"embedding": "phoneme embedding", "tower": "tower's output", "features": "panphon's features"}
 _TWO_PLACES = ("bilabial+palatal", "bilabial+velar", "postalveolar+velar", "alveolar+velar")
 _HEADS = {
     "alveolo_palatal": "alveolo-\npalatal",
@@ -28,19 +31,12 @@ _HEADS = {
 # Of the Okabe-Ito palette, which the colour-blind can tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7a5c00", "#56B4E9", "#111111", "#E69F00", "#888888")
 _TOWERS = {"text": "#888888", "pronunciation": "#0072B2", "heard": "#56B4E9", "both": "#D55E00"}
-_TOWER_NAMES = {
-    "text": "text tower, spelling",
-    "pronunciation": "pronunciation tower, phonemes",
-    "heard": "pronunciation tower, spelling as transcribed",
-    "both": "both towers, fused",
-}
 
 
 def _figure(width: float, height: float) -> "Figure":
-    try:
+    with needs_extra("evaluation", "Drawing pictures"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Pictures take matplotlib: pip install 'ipaclip[plots]'") from error
+
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
 
 
@@ -74,15 +70,14 @@ def similarity_map(
     axes = figure.subplots(len(vectors), 2, squeeze=False, width_ratios=[3.1, 1])
     for (left, right), (level, matrix) in zip(axes, vectors.items(), strict=True):
         similar = cosines(matrix)
-        name = _TITLES.get(level, level)
+        name = TITLES.get(level, level)
         for axis, chosen, draw in ((left, consonant, _consonants), (right, vowel, _vowels)):
             row = similar[segments.index(chosen)]
             like = is_chart_vowel(chosen)
             values = {one: row[at] for at, one in enumerate(segments) if is_chart_vowel(one) == like}
             draw(axis, values, chosen)
-            axis.set_title(f"{name}: similarity to [{chosen}]", fontsize=12, loc="left", color=_INK)
-    colours = _scale()
-    bar = figure.colorbar(colours, ax=axes, shrink=0.5, pad=0.01, aspect=30, extend="min")
+            _title(axis, f"{name}: similarity to [{chosen}]")
+    bar = figure.colorbar(_scale(), ax=axes, shrink=0.5, pad=0.01, aspect=30, extend="min")
     bar.set_label("cosine similarity", color=_INK)
     return figure
 
@@ -124,25 +119,20 @@ def _consonants(axis: "Axes", values: Mapping[str, float], chosen: str) -> None:
                 if place in _TWO_PLACES:  # these share one wide column
                     shift = taken[manner, "two"] = taken.get((manner, "two"), -1) + 1
                 _cell(axis, (columns[place] + shift, row), letter, values, chosen)
-    heads = {columns[place] + 0.5: _HEADS.get(place, place) for place in PLACES} | {
-        2.0 * len(PLACES) + 1.4: "two\nplaces"
-    }
+    heads = {columns[place] + 0.5: _HEADS.get(place, place) for place in PLACES}
+    heads[2.0 * len(PLACES) + 1.4] = "two\nplaces"
     axis.set_xticks(list(heads), list(heads.values()), fontsize=8)
-    axis.set_yticks(range(len(rows)), [_row_name(row) for row in rows], fontsize=9)
+    names = [f"lateral {row.removesuffix('+lateral')}" if row.endswith("+lateral") else row for row in rows]
+    axis.set_yticks(range(len(rows)), names, fontsize=9)
     axis.set_xlim(-0.6, 2 * len(PLACES) + 3.0)
     _bare(axis, len(rows) - 0.4)
-
-
-def _row_name(manner: str) -> str:
-    return "lateral " + manner.removesuffix("+lateral") if manner.endswith("+lateral") else manner
 
 
 def _bare(axis: "Axes", bottom: float) -> None:
     axis.set_ylim(bottom, -0.6)
     axis.xaxis.tick_top()
     axis.tick_params(length=0, colors=_INK)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    _hide(axis, *axis.spines)
 
 
 def _vowels(axis: "Axes", values: Mapping[str, float], chosen: str) -> None:
@@ -193,7 +183,7 @@ def phoneme_map(vectors: np.ndarray, segments: Sequence[str], title: str = "") -
     figure = _figure(13, 6.4)
     for axis, (kind, rows) in zip(figure.subplots(1, 2), _kinds(segments).items(), strict=True):
         _scatter(axis, 1 - cosines(vectors[rows]), [segments[row] for row in rows])
-        axis.set_title(f"{title}: {kind}" if title else kind, fontsize=12, loc="left", color=_INK)
+        _title(axis, f"{title}: {kind}" if title else kind)
     return figure
 
 
@@ -208,7 +198,7 @@ def _scatter(axis: "Axes", distances: np.ndarray, letters: list[str]) -> None:
     colours = _class_colours(letters)
     for label, colour in colours.items():
         own = [row for row, letter in enumerate(letters) if _class_of(letter) == label]
-        axis.scatter(points[own, 0], points[own, 1], s=300, color=colour, alpha=0.16, linewidths=0, label=label)
+        axis.scatter(points[own, 0], points[own, 1], s=300, color=colour, alpha=0.16, linewidths=0)
         for row in own:
             # Letters with the same vector would hide each other.
             same = [letters[other] for other in range(len(letters)) if distances[row, other] < 1e-6 or other == row]
@@ -217,9 +207,7 @@ def _scatter(axis: "Axes", distances: np.ndarray, letters: list[str]) -> None:
             )
     axis.set_aspect("equal", adjustable="datalim")
     axis.margins(0.08)
-    legend = axis.legend(frameon=False, fontsize=9, loc="best", markerscale=0.5)
-    for handle in legend.legend_handles:
-        handle.set_alpha(0.8)  # type: ignore[union-attr]
+    _class_legend(axis, colours)
 
 
 def dendrogram(vectors: np.ndarray, segments: Sequence[str], title: str = "") -> "Figure":
@@ -228,16 +216,14 @@ def dendrogram(vectors: np.ndarray, segments: Sequence[str], title: str = "") ->
     Args: as `phoneme_map`.
     """
     figure = _figure(13, max(4.0, 0.4 + 0.2 * max(len(rows) for rows in _kinds(segments).values())))
-    try:
+    with needs_extra("evaluation", "Drawing dendrograms"):
         from scipy.cluster.hierarchy import dendrogram as draw
         from scipy.cluster.hierarchy import linkage
         from scipy.spatial.distance import squareform
-    except ImportError as error:
-        raise ImportError("Dendrograms take scipy: pip install 'ipaclip[plots]'") from error
 
     for axis, (kind, rows) in zip(figure.subplots(1, 2), _kinds(segments).items(), strict=True):
         letters = [segments[row] for row in rows]
-        axis.set_title(f"{title}: {kind}" if title else kind, fontsize=12, loc="left", color=_INK)
+        _title(axis, f"{title}: {kind}" if title else kind)
         if len(letters) < 2:
             axis.set_axis_off()
             continue
@@ -248,8 +234,7 @@ def dendrogram(vectors: np.ndarray, segments: Sequence[str], title: str = "") ->
             label.set_fontsize(11)
             label.set_color(colours[_class_of(label.get_text())])
         axis.set_xlabel("distance, 1 - cosine", color=_INK)
-        for side in ("top", "left", "right"):
-            axis.spines[side].set_visible(False)
+        _hide(axis, "top", "left", "right")
         _class_legend(axis, colours)
     return figure
 
@@ -262,10 +247,8 @@ def _class_legend(axis: "Axes", colours: Mapping[str, str]) -> None:
 
 
 def _kinds(segments: Sequence[str]) -> dict[str, list[int]]:
-    return {
-        "consonants": [row for row, one in enumerate(segments) if not is_chart_vowel(one)],
-        "vowels": [row for row, one in enumerate(segments) if is_chart_vowel(one)],
-    }
+    vowels = [row for row, one in enumerate(segments) if is_chart_vowel(one)]
+    return {"consonants": [row for row in range(len(segments)) if row not in vowels], "vowels": vowels}
 
 
 def _class_of(segment: str) -> str:
@@ -291,11 +274,11 @@ def _class_colours(letters: Sequence[str]) -> dict[str, str]:
 # --- what is found ---
 
 
-def recall_bars(recall: Mapping[str, Mapping[str, tuple[float, float, float]]], title: str = "") -> "Figure":
+def recall_bars(recall: Mapping[str, Mapping[str, Interval]], title: str = "") -> "Figure":
     """Recall for each kind of query and each tower, with 95% intervals.
 
     Args:
-        recall: kind → tower → share found, and the bounds of its interval, all 0 to 1.
+        recall: kind → tower → share found, 0 to 1.
         title: of the picture.
     """
     figure = _figure(max(6.0, 1.6 + 1.45 * len(recall)), 4.2)
@@ -303,44 +286,63 @@ def recall_bars(recall: Mapping[str, Mapping[str, tuple[float, float, float]]], 
     towers = list(dict.fromkeys(tower for row in recall.values() for tower in row))
     width = 0.8 / max(1, len(towers))
     for index, tower in enumerate(towers):
-        at = [place for place, row in enumerate(recall.values()) if tower in row]
-        bars = np.array([row[tower] for row in recall.values() if tower in row])
-        x = np.array(at) + (index - (len(towers) - 1) / 2) * width
-        axis.bar(x, bars[:, 0], width * 0.92, color=_TOWERS.get(tower, _GREY), label=_TOWER_NAMES.get(tower, tower))
-        errors = np.abs(bars[:, 1:] - bars[:, :1]).T
-        axis.errorbar(x, bars[:, 0], errors, fmt="none", ecolor=_INK, elinewidth=0.8, capsize=1.5)
+        at = np.array([place for place, row in enumerate(recall.values()) if tower in row])
+        x, shares = (
+            at + (index - (len(towers) - 1) / 2) * width,
+            [row[tower] for row in recall.values() if tower in row],
+        )
+        y, low, high = _bounds(shares)
+        axis.bar(x, y, width * 0.92, color=_tower_colour(tower, index), label=column_name(tower))
+        axis.errorbar(x, y, np.abs([low - y, high - y]), fmt="none", ecolor=_INK, elinewidth=0.8, capsize=1.5)
     axis.set_xticks(range(len(recall)), [name.replace("_", " ") for name in recall], fontsize=9)
-    axis.set_ylim(0, 1.02)
-    _graph(axis, "", "share found as the first", title)
+    _graph(axis, "", title)
     axis.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
     return figure
 
 
-def recall_curve(curves: Mapping[str, Sequence[tuple[float, float, float, float]]], title: str = "") -> "Figure":
+def recall_curve(curves: Mapping[str, Sequence[tuple[float, Interval]]], title: str = "") -> "Figure":
     """Recall against how far what is said is from the picture's name.
 
     Args:
-        curves: tower → points (mean phonetic distance, share found, and the bounds of its 95% interval).
+        curves: tower → points (mean phonetic distance, share found with its 95% interval).
         title: of the picture.
     """
     figure = _figure(7.4, 4.4)
     axis = figure.subplots()
     for index, (tower, points) in enumerate(curves.items()):
-        x, y, low, high = np.array(points, dtype=float).T
-        colour = _TOWERS.get(tower, _COLOURS[index % len(_COLOURS)])
+        x = [distance for distance, _ in points]
+        y, low, high = _bounds([share for _, share in points])
+        colour = _tower_colour(tower, index)
         axis.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-        axis.plot(x, y, marker="o", markersize=4, color=colour, label=_TOWER_NAMES.get(tower, tower))
-    axis.set_ylim(0, 1.02)
-    _graph(axis, "phonetic distance to the picture's name", "share found as the first", title)
+        axis.plot(x, y, marker="o", markersize=4, color=colour, label=column_name(tower))
+    _graph(axis, "phonetic distance to the picture's name", title)
     axis.legend(frameon=False, fontsize=9)
     return figure
 
 
-def _graph(axis: "Axes", across: str, up: str, title: str) -> None:
+def _bounds(shares: Sequence[Interval]) -> np.ndarray:
+    """Mean, low and high, `(3, shares)`."""
+    return np.array([(one.mean, one.low, one.high) for one in shares]).T
+
+
+def _tower_colour(tower: str, index: int) -> str:
+    return _TOWERS.get(tower, _COLOURS[index % len(_COLOURS)])
+
+
+def _graph(axis: "Axes", across: str, title: str) -> None:
+    axis.set_ylim(0, 1.02)
     axis.set_xlabel(across, color=_INK)
-    axis.set_ylabel(up, color=_INK)
-    axis.set_title(title, fontsize=12, loc="left", color=_INK)
+    axis.set_ylabel("share found as the first", color=_INK)
+    _title(axis, title)
     axis.grid(axis="y", color="#e3e3e3", linewidth=0.8)
     axis.set_axisbelow(True)
-    for side in ("top", "right"):
+    _hide(axis, "top", "right")
+
+
+def _title(axis: "Axes", title: str) -> None:
+    axis.set_title(title, fontsize=12, loc="left", color=_INK)
+
+
+def _hide(axis: "Axes", *sides: str) -> None:
+    for side in sides:
         axis.spines[side].set_visible(False)

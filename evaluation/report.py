@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ipaclip.common.files import write_text
+from ipaclip.common.files import write_json, write_text
+from ipaclip.common.tables import markdown_table
 
 from .statistics import Interval
 
-REPORT_JSON, REPORT_MARKDOWN = "report.json", "report.md"
+REPORT = "report"
+REPORT_JSON = f"{REPORT}.json"
 _FORMAT = 1
 
 Figure = Interval | float | None
@@ -25,18 +27,8 @@ class Table:
     rows: list[list[str]]
 
     def to_markdown(self) -> str:
-        """The table with its columns aligned: the first to the left, the others to the right."""
-        lines = [[cell.replace("|", "\\|") for cell in line] for line in [self.header, *self.rows]]
-        widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(self.header))]
-        body = [
-            " | ".join(
-                cell.rjust(width) if column else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            )
-            for line in lines
-        ]
-        rule = " | ".join("-" * (width - bool(column)) + ":" * bool(column) for column, width in enumerate(widths))
-        return "\n".join(f"| {line} |" for line in [body[0], rule, *body[1:]])
+        """The table with its columns aligned."""
+        return markdown_table(self.header, self.rows)
 
 
 @dataclass(frozen=True)
@@ -48,16 +40,22 @@ class SuiteResult:
         tables: to be read.
         values: to be compared: name → figure, with its 95% interval where it has one; None where it is undefined.
         notes: what the tables rest on, and what was left out and why.
-        plots: file name → what is drawn there, for `plots.draw`.
+        plots: file name → what draws it to a path, for `suites.draw`.
         failure: why it could not be run, None where it was, or where only data that nobody gave were lacking.
     """
 
     name: str
-    tables: list[Table]
-    values: dict[str, Figure]
-    notes: list[str]
+    tables: list[Table] = field(default_factory=list)
+    values: dict[str, Figure] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     plots: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     failure: str | None = None
+
+    def add_table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str | Figure]]) -> None:
+        """A table whose cells are text or figures; none where there are no rows."""
+        if rows:
+            shown = [[cell if isinstance(cell, str) else show(cell) for cell in row] for row in rows]
+            self.tables.append(Table(title, list(header), shown))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it, without the plots' data."""
@@ -130,41 +128,46 @@ class Report:
 
 def write_report(report: Report, directory: Path, pictures: Sequence[str] = ()) -> None:
     """Writes `report.json` and `report.md`; what was there before stays whole until the new is written."""
-    document = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(directory / REPORT_JSON, document)
-    write_text(directory / REPORT_MARKDOWN, report.to_markdown(pictures))
+    write_pages(directory, REPORT, report.to_dict(), report.to_markdown(pictures))
+
+
+def write_pages(directory: Path, name: str, document: Mapping[str, Any], page: str) -> None:
+    """Writes the same as JSON and as Markdown."""
+    write_json(directory / f"{name}.json", document, indent=2)
+    write_text(directory / f"{name}.md", page)
 
 
 def read_report(path: str | Path) -> Report:
     """Reads what `ipaclip evaluate` wrote, with suites or without: the file, or the directory that it lies in.
 
-    Files of `ipaclip evaluate` without suites that are older than the common format are read, too.
-
     Raises:
         OSError: if it cannot be read.
-        ValueError: if it is no such report.
+        ValueError: if it is no such report, or one of another version's format.
     """
     file = Path(path)
     file = file / REPORT_JSON if file.is_dir() else file
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-        if "format" not in document:
-            from .plain_report import figures_of
-
-            return Report(str(path), figures_of(document), {"seed": document["seed"]})
         if document["format"] != _FORMAT:
             raise ValueError(f"{file} is of format {document['format']}, and {_FORMAT} is known: evaluate again.")
         suites = tuple(SuiteResult.from_dict(suite) for suite in document["suites"])
         return Report(document["checkpoint"], suites, document["terms"])
-    except (KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no report of `ipaclip evaluate` ({error!r}): evaluate again.") from error
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{file} is no report of `ipaclip evaluate`, or of an older version ({error!r}): evaluate again."
+        ) from error
+
+
+def is_report(path: Path) -> bool:
+    """Whether a path is that of a report's file, or of a directory with one that is no checkpoint."""
+    return path.suffix.lower() == ".json" or ((path / REPORT_JSON).is_file() and not (path / "config.json").is_file())
 
 
 def show(value: Figure) -> str:
-    """Three digits, with the bounds of the interval; a dash for what is undefined."""
+    """Three digits, with the bounds of the interval; a count as it is; a dash for what is undefined."""
     if value is None:
         return "–"
-    return str(value) if isinstance(value, Interval) else f"{value:.3f}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def compare(reports: Sequence[Report]) -> Table:

@@ -1,10 +1,14 @@
-"""Correlations, and how sure a figure is."""
+"""Correlations, and how sure a figure is.
+
+Intervals are drawn here and not by scipy: retrieval has them, too, which must work without the extra `evaluation`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from ipaclip.common.extras import needs_extra
 
 # Rounding leaves a constant series a spread of some 1e-16 of its size.
 _ROUNDING = 1e-12
@@ -23,8 +27,8 @@ def pearson(first: Any, second: Any) -> float | None:
         raise ValueError("Correlation takes finite numbers: a series holds NaN or infinity.")
     if len(x) < 3 or _is_constant(x) or _is_constant(y):
         return None
+    # scipy's pearsonr gives the same, with a p-value that nobody asks for, and takes many times as long.
     x, y = x - x.mean(), y - y.mean()
-    # Each to length 1 first: the product of two small spreads would underflow.
     return float(np.clip((x / np.linalg.norm(x)) @ (y / np.linalg.norm(y)), -1.0, 1.0))
 
 
@@ -33,22 +37,25 @@ def _is_constant(series: np.ndarray) -> bool:
 
 
 def spearman(first: Any, second: Any) -> float | None:
-    """Spearman's rho: Pearson's r of the ranks, ties sharing their mean rank. None as in `pearson`."""
+    """Spearman's rho: Pearson's r of the ranks, ties sharing their mean rank. None as in `pearson`.
+
+    Raises:
+        ValueError: as `pearson`.
+        ImportError: if scipy, of the extra `evaluation`, is not installed.
+    """
     return pearson(mean_ranks(first), mean_ranks(second))
 
 
 def mean_ranks(values: Any) -> np.ndarray:
-    """The rank of each value, from 1; equal values share the mean of their ranks.
+    """The rank of each value in its row, from 1; equal values share the mean of their ranks; NaN where a row has one.
 
     Raises:
-        ValueError: if a value is no finite number: it has no rank.
+        ImportError: if scipy, of the extra `evaluation`, is not installed.
     """
-    array = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("Ranks take finite numbers: the series holds NaN or infinity.")
-    _, place, count = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return (last - (count - 1) / 2)[place]
+    with needs_extra("evaluation", "Spearman's rho"):
+        from scipy.stats import rankdata
+
+    return rankdata(values, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,15 @@ class Interval:
         """As JSON has it."""
         return asdict(self)
 
-
-def _percentiles(value: float, resampled: Any) -> Interval:
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Interval(float(value), float(low), float(high))
+    @classmethod
+    def of(cls, value: float, resampled: Any) -> "Interval":
+        """A figure and what it was in each resampling: the percentile bootstrap (Efron and Tibshirani 1993, ch. 13)."""
+        low, high = np.percentile(resampled, [2.5, 97.5])
+        return cls(float(value), float(low), float(high))
 
 
 def bootstrap_mean(values: Sequence[float] | np.ndarray, seed: int = 0, resamples: int = 2000) -> Interval:
-    """The mean of the values and its percentile bootstrap interval at 95% (Efron and Tibshirani 1993, chapter 13).
+    """The mean of the values and its interval.
 
     Raises:
         ValueError: if there are no values.
@@ -87,14 +95,13 @@ def bootstrap_mean(values: Sequence[float] | np.ndarray, seed: int = 0, resample
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not len(array):
         raise ValueError("There is nothing to take the mean of: give at least one value.")
-    rng = np.random.default_rng(seed)
-    # One resampling at a time: values × resamples would not fit for large series.
-    means = [array[rng.integers(0, len(array), len(array))].mean() for _ in range(resamples)]
-    return _percentiles(array.mean(), means)
+    interval = bootstrap(lambda drawn: array[drawn].mean(), len(array), seed, resamples)
+    assert interval is not None
+    return interval
 
 
 def bootstrap_share(share: float, count: int, seed: int = 0, resamples: int = 2000) -> Interval:
-    """A share of `count` yes-or-no outcomes and its percentile bootstrap interval at 95%.
+    """A share of `count` yes-or-no outcomes and its interval.
 
     The same as `bootstrap_mean` of the outcomes: drawing them anew gives a binomial number of hits.
 
@@ -103,14 +110,13 @@ def bootstrap_share(share: float, count: int, seed: int = 0, resamples: int = 20
     """
     if count < 1 or not 0 <= share <= 1:
         raise ValueError(f"A share lies from 0 to 1 and is of at least one outcome, got {share} of {count}.")
-    drawn = np.random.default_rng(seed).binomial(count, share, resamples) / count
-    return _percentiles(share, drawn)
+    return Interval.of(share, np.random.default_rng(seed).binomial(count, share, resamples) / count)
 
 
 def bootstrap(
     statistic: Callable[[np.ndarray], float | None], count: int, seed: int = 0, resamples: int = 500
 ) -> Interval | None:
-    """Any statistic of a sample, with its percentile bootstrap interval at 95% (source as in `bootstrap_mean`).
+    """Any statistic of a sample, with its interval.
 
     Args:
         statistic: `(count,)` indices of the sample, some of them more than once → the statistic, or None where that
@@ -121,9 +127,10 @@ def bootstrap(
         None if the statistic of the whole sample is None, or that of more than half of the resamplings.
     """
     value = statistic(np.arange(count))
-    rng = np.random.default_rng(seed)
     if value is None:
         return None
+    rng = np.random.default_rng(seed)
+    # One resampling at a time: values × resamples would not fit for large series.
     resampled = [statistic(rng.integers(0, count, count)) for _ in range(resamples)]
     known = [one for one in resampled if one is not None]
-    return _percentiles(value, known) if 2 * len(known) > resamples else None
+    return Interval.of(value, known) if 2 * len(known) > resamples else None

@@ -17,11 +17,13 @@ from ipaclip.common.provenance import python_version, versions
 
 from .checkpoint import Checkpoint, NotRunError, Options
 from .human.suite import run_human
+from .nonsense.suite import SWAPPED, run_nonsense
 from .phonemes.suite import run_phonemes
 from .pwesuite.suite import run_pwesuite
 from .pwesuite.words import HUB_NAME
 from .report import Report, SuiteResult
-from .retrieval.suite import run_nonsense, run_retrieval
+from .retrieval.retrieval import RetrievalReport
+from .retrieval.suite import ask_gallery, by_kind, by_name, run_retrieval
 
 logger = logging.getLogger(__name__)
 
@@ -61,24 +63,39 @@ def run_suites(checkpoint: Checkpoint, suite: str = ALL, options: Options | None
         except NotRunError as error:
             if suite != ALL:
                 raise
-            results.append(SuiteResult(name, [], {}, [f"Not run: {error}"]))
+            results.append(SuiteResult(name, notes=[f"Not run: {error}"]))
         except (ValueError, OSError, ImportError) as error:
             if suite != ALL:
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
             logger.info("Suite %s is left out: %s", name, reason)
-            results.append(SuiteResult(name, [], {}, [f"Left out: {reason}"], failure=reason))
+            results.append(SuiteResult(name, notes=[f"Left out: {reason}"], failure=reason))
     return Report(checkpoint.name, tuple(results), terms_of(checkpoint.model, options.seed))
+
+
+def plain_report(checkpoint: Checkpoint, seed: int) -> tuple[Report, RetrievalReport]:
+    """The gallery asked by name, respelled name and nonsense, without the rest of the suites, and their names for it.
+
+    Raises:
+        ValueError, ImportError: as `ask_gallery`.
+    """
+    found = ask_gallery(checkpoint, seed)
+    suites = by_name(found), by_kind("nonsense", found, SWAPPED)
+    for note in checkpoint.notes_on_gate:
+        logger.warning(note)
+        suites[0].notes.append(note)
+    return Report(checkpoint.name, suites, terms_of(checkpoint.model, seed)), found
 
 
 def terms_of(model: Any, seed: int) -> dict[str, Any]:
     """What a report's figures rest on: seed, versions, machine, feature set."""
-    terms: dict[str, Any] = {"seed": seed}
-    terms |= versions("ipaclip", "torch", "transformers", "panphon", "numpy")
-    terms["python"] = python_version()
-    terms["machine"] = platform.machine()
-    terms["features"] = model.config.pronunciation_config.feature_set
-    return terms
+    return {
+        "seed": seed,
+        **versions("ipaclip", "torch", "transformers", "panphon", "numpy"),
+        "python": python_version(),
+        "machine": platform.machine(),
+        "features": model.config.pronunciation_config.feature_set,
+    }
 
 
 def draw(report: Report, directory: Path) -> list[str]:
@@ -87,9 +104,7 @@ def draw(report: Report, directory: Path) -> list[str]:
     Raises:
         ImportError: if matplotlib or scipy is not installed.
     """
-    drawn = []
-    for suite in report.suites:
-        for name, plot in suite.plots.items():
-            plot(directory / name)
-            drawn.append(name)
-    return drawn
+    plots = {name: plot for suite in report.suites for name, plot in suite.plots.items()}
+    for name, plot in plots.items():
+        plot(directory / name)
+    return list(plots)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from ipaclip.common.arrays import as_array
 from ipaclip.common.checkpoints import GATE_FILE, find_file
+from ipaclip.common.extras import needs_extra
 from ipaclip.common.files import write_json
 
 logger = logging.getLogger(__name__)
 
 _SHRINKAGE = 1e-3
-_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
 def fit_gate(signs: Any, text_right: Any, pronunciation_right: Any, temperature: float) -> Gate:
     """Logistic regression of which tower is right, over the queries where exactly one of them is.
 
-    Newton's method on standardised signs, with a little shrinkage, so that signs which part the cases wholly do not
-    drive weights to infinity.
+    Signs are standardised, and weights shrunk a little, so that signs which part the cases wholly do not drive them to
+    infinity.
 
     Args:
         signs: `(queries, 3)` from `query_signs`.
@@ -187,21 +187,20 @@ def fit_gate(signs: Any, text_right: Any, pronunciation_right: Any, temperature:
 
     Raises:
         ValueError: if there is no query that the text tower alone gets right, or none that the other alone does.
+        ImportError: if scikit-learn, of the extra `evaluation`, is not installed.
     """
     text, sound = as_array(text_right).astype(bool), as_array(pronunciation_right).astype(bool)
     told = text != sound
     if not (told & text).any() or not (told & sound).any():
         raise ValueError("A gate is fitted on queries that one tower alone gets right, some for each tower.")
-    rows, wanted = as_array(signs)[told].astype(np.float64), text[told].astype(np.float64)
+    with needs_extra("evaluation", "Fitting a gate"):
+        from sklearn.linear_model import LogisticRegression
+
+    rows = as_array(signs)[told].astype(np.float64)
     mean, spread = rows.mean(0), np.maximum(rows.std(0), 1e-9)
-    inputs = np.column_stack([(rows - mean) / spread, np.ones(len(rows))])
-    shrinkage = _SHRINKAGE * len(rows) * np.array([1.0, 1.0, 1.0, 1e-6])
-    weights = np.zeros(4)
-    for _ in range(_STEPS):
-        said = 1 / (1 + np.exp(-np.clip(inputs @ weights, -500, 500)))
-        slope = inputs.T @ (said - wanted) + shrinkage * weights
-        curvature = (inputs * (said * (1 - said))[:, None]).T @ inputs + np.diag(shrinkage)
-        weights = weights - np.linalg.solve(curvature, slope)
-    slopes = weights[:3] / spread
+    # Its loss is a sum over queries: the shrinkage is that of their mean.
+    regression = LogisticRegression(C=1 / (_SHRINKAGE * len(rows)), tol=1e-8, max_iter=1000)
+    regression.fit((rows - mean) / spread, text[told])
+    slopes = regression.coef_[0] / spread
     text_best, pronunciation_best, agreement = slopes.tolist()
-    return Gate(text_best, pronunciation_best, agreement, float(weights[3] - slopes @ mean), temperature)
+    return Gate(text_best, pronunciation_best, agreement, float(regression.intercept_[0] - slopes @ mean), temperature)

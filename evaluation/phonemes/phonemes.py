@@ -4,22 +4,20 @@ Asked of the phoneme embedding, of the tower's output for a phoneme on its own a
 for sound alone. Distance is 1 - cosine.
 """
 
-import logging
 import unicodedata
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from ipaclip.common.arrays import unit_rows
 from ipaclip.tokenization.phonemes.distance import SegmentCosts
 from ipaclip.tokenization.phonemes.ipa_chart import CHART_FEATURES, MANNERS, PLACES, base_letters, chart_row
 from ipaclip.tokenization.phonemes.segments import TONES
 
 from ..sound_alone import has_sound_alone
 from ..statistics import Interval, bootstrap, spearman
-
-logger = logging.getLogger(__name__)
 
 ALL, CONSONANTS, VOWELS = CLASSES = ("all", "consonants", "vowels")
 EMBEDDING, TOWER, SOUND_ALONE = LEVELS = ("embedding", "tower", "sound alone")
@@ -35,31 +33,24 @@ class PhonemeRow:
         level: one of `LEVELS`.
         phonemes: `"all"`, `"consonants"` or `"vowels"`.
         count: how many.
-        panphon: Spearman's rho of distances with panphon's weighted feature distance, -1 to 1, higher is better.
-        chart: likewise with the distance of features in the IPA chart (city block).
+        rho: Spearman's rho of distances, -1 to 1, higher is better, with `"panphon"`'s weighted feature distance and
+            with the distance of features in the IPA `"chart"` (city block). Its 95% interval is of phonemes drawn anew
+            (a phoneme drawn twice makes no pair with itself).
         purity: natural class, such as `"manner"` → share of phonemes whose nearest neighbour is of the same, 0 to 1.
         chance: the same for a neighbour drawn blindly.
         analogies: change, such as `"voicing"` → share of `b - p + t ≈ d` that come out, 0 to 1; `d` is the nearest of
             all but the three.
         analogy_counts: how many analogies there are of each.
-        intervals: `"panphon"` and `"chart"` → 95% interval, the phonemes drawn anew (a phoneme drawn twice makes no
-            pair with itself).
     """
 
     level: str
     phonemes: str
     count: int
-    panphon: float | None
-    chart: float | None
+    rho: Mapping[str, Interval | None]
     purity: Mapping[str, float]
     chance: Mapping[str, float]
     analogies: Mapping[str, float]
     analogy_counts: Mapping[str, int]
-    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
 
 
 def chart_letters() -> list[str]:
@@ -155,12 +146,8 @@ def phonetic_distances(segments: Sequence[str]) -> dict[str, np.ndarray]:
 
 def cosines(vectors: np.ndarray) -> np.ndarray:
     """`(n, dim)` → `(n, n)` cosine similarities; a zero vector is like nothing."""
-    unit = _unit(vectors)
+    unit = unit_rows(vectors)
     return unit @ unit.T
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def _measure(
@@ -168,30 +155,20 @@ def _measure(
 ) -> PhonemeRow:
     similar = cosines(vectors)
     classes = {} if kind == ALL else _natural_classes(segments, kind)
-    analogies = {change: analogy_quads(segments, change) for change in ANALOGIES}
+    analogies = {change: quads for change in ANALOGIES if (quads := analogy_quads(segments, change))}
     return PhonemeRow(
         level=level,
         phonemes=kind,
         count=len(segments),
-        panphon=_rank_correlation(similar, truth["panphon"]),
-        chart=_rank_correlation(similar, truth["chart"]),
+        rho={name: _rank_correlation(similar, distances) for name, distances in truth.items()},
         purity={name: _purity(similar, labels) for name, labels in classes.items()},
         chance={name: _chance(labels) for name, labels in classes.items()},
-        analogies={change: _solved(_unit(vectors), quads) for change, quads in analogies.items() if quads},
-        analogy_counts={change: len(quads) for change, quads in analogies.items() if quads},
-        intervals={
-            name: bootstrap(_resampled(similar, distances), len(segments), resamples=_RESAMPLES)
-            for name, distances in truth.items()
-        },
+        analogies={change: _solved(unit_rows(vectors), quads) for change, quads in analogies.items()},
+        analogy_counts={change: len(quads) for change, quads in analogies.items()},
     )
 
 
-def _rank_correlation(similar: np.ndarray, distances: np.ndarray) -> float | None:
-    upper = np.triu_indices(len(similar), 1)
-    return spearman(-similar[upper], distances[upper])
-
-
-def _resampled(similar: np.ndarray, distances: np.ndarray) -> Callable[[np.ndarray], float | None]:
+def _rank_correlation(similar: np.ndarray, distances: np.ndarray) -> Interval | None:
     first, second = np.triu_indices(len(similar), 1)
 
     def statistic(drawn: np.ndarray) -> float | None:
@@ -199,7 +176,7 @@ def _resampled(similar: np.ndarray, distances: np.ndarray) -> Callable[[np.ndarr
         apart = i != j
         return spearman(-similar[i[apart], j[apart]], distances[i[apart], j[apart]])
 
-    return statistic
+    return bootstrap(statistic, len(similar), resamples=_RESAMPLES)
 
 
 def _chart(segment: str) -> np.ndarray:

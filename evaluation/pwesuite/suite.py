@@ -1,26 +1,16 @@
 """The suite `pwesuite`: PWESuite's tasks, beside other embeddings of words by sound."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from ..checkpoint import (
-    PRONUNCIATION,
-    SOUND_ALONE,
-    TEXT,
-    Checkpoint,
-    Options,
-    by_pronunciation,
-    by_sound_alone,
-    by_text,
-)
+from ..checkpoint import PRONUNCIATION, TEXT, Checkpoint, Options
 from ..human.human import read_judgements
-from ..report import Figure, SuiteResult, Table, show
-from ..sound_alone import has_sound_alone
+from ..report import SuiteResult
 from .tasks import ALL as ALL_LANGUAGES
-from .tasks import TASKS, PWESuiteReport, evaluate_pwesuite
+from .tasks import TASKS, PWESuiteReport, TaskScore, evaluate_pwesuite
 from .words import HUB_NAME, Word, beside, embed_words, export_embeddings, read_words
 
 
@@ -31,22 +21,21 @@ def run_pwesuite(checkpoint: Checkpoint, options: Options) -> SuiteResult:
     judgements, cognates = beside(source)
     if options.judgements is not None:
         judgements = read_judgements(options.judgements)
-    sounds, silent = export_pwesuite(checkpoint, words, options)
-    spelled = [Word(word.ort, word.ort, word.arp, word.lang, word.purpose) for word in words]
-    texts, _ = embed_words(spelled, lambda some: by_text(checkpoint, some, options.show_progress))
-    run = partial(
-        evaluate_pwesuite,
-        words,
-        judgements=judgements,
-        cognates=cognates,
-        seed=options.seed,
-        show_progress=options.show_progress,
-    )
-    reports = {PRONUNCIATION: run(vectors=sounds), TEXT: run(vectors=texts)}
-    if has_sound_alone(checkpoint.model):
-        alone, _ = embed_words(words, lambda some: by_sound_alone(checkpoint, some, options.show_progress))
-        reports = {SOUND_ALONE: run(vectors=alone), **reports}
-    result = _pwesuite_result(reports)
+    vectors, silent = embed_and_export(checkpoint, words, options)
+    spelled = [replace(word, ipa=word.ort) for word in words]
+    vectors[TEXT], _ = embed_words(spelled, partial(checkpoint.read, show_progress=options.show_progress))
+    reports = {
+        name: evaluate_pwesuite(
+            words,
+            some,
+            judgements=judgements,
+            cognates=cognates,
+            seed=options.seed,
+            show_progress=options.show_progress,
+        )
+        for name, some in vectors.items()
+    }
+    result = _result_of(reports)
     result.notes.insert(0, f"{len(words)} words of {source}.")
     if silent:
         listed = ", ".join(f"{row} ({words[row].ort})" for row in silent[:10])
@@ -56,48 +45,48 @@ def run_pwesuite(checkpoint: Checkpoint, options: Options) -> SuiteResult:
     return result
 
 
-def export_pwesuite(checkpoint: Checkpoint, words: Sequence[Word], options: Options) -> tuple[np.ndarray, list[int]]:
-    """The pronunciation tower's vectors, and the rows without a pronunciation.
+def embed_and_export(
+    checkpoint: Checkpoint, words: Sequence[Word], options: Options
+) -> tuple[dict[str, np.ndarray], list[int]]:
+    """The vectors of all that hears, see `Checkpoint.hearing`, and the rows without a pronunciation.
 
-    Written if `options.export` says so, and then those of sound alone, too.
+    Written if `options.export` says so: those of sound alone beside those of the tower.
     """
-    vectors, silent = embed_words(words, lambda some: by_pronunciation(checkpoint, some, options.show_progress))
-    if options.export is not None:
-        export_embeddings(vectors, options.export)
-        if has_sound_alone(checkpoint.model):
-            alone, _ = embed_words(words, lambda some: by_sound_alone(checkpoint, some, options.show_progress))
-            export_embeddings(alone, options.export.with_stem(f"{options.export.stem}_sound"))
+    vectors: dict[str, np.ndarray] = {}
+    silent: list[int] = []
+    for name, encode in checkpoint.hearing(options.show_progress).items():
+        vectors[name], silent = embed_words(words, encode)
+        if options.export is not None:
+            alone = options.export.with_stem(f"{options.export.stem}_sound")
+            export_embeddings(vectors[name], options.export if name == PRONUNCIATION else alone)
     return vectors, silent
 
 
-def _pwesuite_result(reports: Mapping[str, PWESuiteReport]) -> SuiteResult:
+def _result_of(reports: Mapping[str, PWESuiteReport]) -> SuiteResult:
     first = next(iter(reports.values()))
     tasks = [task for task in TASKS if task in first.overall]
-    means = {name: _mean_of(report, tasks) for name, report in reports.items()}
-    overall = Table(
+    result = SuiteResult("pwesuite", notes=list(first.notes))
+    result.add_table(
         "PWESuite, all languages (higher is better)",
         ["vectors", *tasks, "mean"],
         [
-            [name, *(show(report.overall[task]) for task in tasks), show(means[name])]
+            [name, *(report.overall[task] for task in tasks), _mean_of(report, tasks)]
             for name, report in reports.items()
         ],
     )
-    languages = [
-        Table(
-            f"{task}, by language",
-            ["vectors", *(one.language for one in _of(first, task))],
-            [[name, *(show(one.score) for one in _of(report, task))] for name, report in reports.items()],
-        )
-        for task in tasks
-        if len(_of(first, task)) > 1
-    ]
-    values: dict[str, Figure] = {
-        f"{name}, {task}": score for name, report in reports.items() for task, score in report.overall.items()
-    }
-    return SuiteResult("pwesuite", [overall, *languages], values, list(first.notes))
+    for task in tasks:
+        if len(_by_language(first, task)) > 1:
+            result.add_table(
+                f"{task}, by language",
+                ["vectors", *(one.language for one in _by_language(first, task))],
+                [[name, *(one.score for one in _by_language(report, task))] for name, report in reports.items()],
+            )
+    for name, report in reports.items():
+        result.values.update({f"{name}, {task}": score for task, score in report.overall.items()})
+    return result
 
 
-def _of(report: PWESuiteReport, task: str) -> list[Any]:
+def _by_language(report: PWESuiteReport, task: str) -> list[TaskScore]:
     return [one for one in report.scores if one.task == task and one.language != ALL_LANGUAGES]
 
 

@@ -7,19 +7,21 @@ data set lacks: human judgements (`human_similarity.csv` of the suite's reposito
 
 import random
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+from ipaclip.common.arrays import as_array, unit_rows
+from ipaclip.common.extras import needs_extra
 from ipaclip.common.progress import track
 from ipaclip.tokenization import is_segment, split_segments
 from ipaclip.tokenization.phonemes.distance import NUM_FEATURES, SegmentCosts
 
 from ..human.human import Judgement, human_agreement
-from ..statistics import Interval, bootstrap_mean, bootstrap_share, pearson, spearman
-from .perceptron import perceptron
+from ..statistics import Interval, bootstrap_mean, bootstrap_share, mean_ranks, pearson
 from .words import ANALOGY, COGNATES, HUMAN, MAIN, CognateTriple, Word
 
 TASKS = ("human similarity", "articulatory correlation", "retrieval", "analogies", "rhyme", "cognates")
@@ -52,10 +54,6 @@ class TaskScore:
     score: Interval | None
     detail: Mapping[str, float | None]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class PWESuiteReport:
@@ -68,10 +66,6 @@ class PWESuiteReport:
     def overall(self) -> dict[str, Interval | None]:
         """Task → score over all languages."""
         return {one.task: one.score for one in self.scores if one.language == ALL}
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {"scores": [one.to_dict() for one in self.scores], "notes": list(self.notes)}
 
 
 def evaluate_pwesuite(
@@ -95,35 +89,34 @@ def evaluate_pwesuite(
     Raises:
         ValueError: if words and vectors differ in number, or a vector is not finite.
     """
-    matrix = np.asarray(vectors.detach().cpu() if hasattr(vectors, "detach") else vectors, dtype=np.float64)
+    matrix = as_array(vectors).astype(np.float64)
     if matrix.ndim != 2 or len(matrix) != len(words):
         raise ValueError(f"vectors {matrix.shape} must be (words, dim), a row for each of the {len(words)} words.")
     if not np.isfinite(matrix).all():
         raise ValueError(f"Row {int((~np.isfinite(matrix)).any(1).argmax())} of the vectors holds NaN or infinity.")
-    pieces: list[Callable[[], tuple[list[TaskScore], list[str]]]] = [
-        partial(_human, words, matrix, judgements),
-        partial(_articulation, words, matrix, seed),
-        partial(_analogies, words, matrix),
-        partial(_rhymes, words, matrix, seed),
-        partial(_cognates, words, matrix, cognates, seed),
-    ]
-    scores: list[TaskScore] = []
     notes: list[str] = []
-    for piece in track(pieces, "PWESuite", unit="pieces", shown=show_progress):
-        found, said = piece()
-        scores += found
-        notes += said
+    pieces: list[Callable[[], list[TaskScore]]] = [
+        partial(_human, words, matrix, judgements, notes),
+        partial(_articulation, words, matrix, seed, notes),
+        partial(_analogies, words, matrix, notes),
+        partial(_rhymes, words, matrix, seed, notes),
+        partial(_cognates, words, matrix, cognates, seed, notes),
+    ]
+    scores = [score for piece in track(pieces, "PWESuite", unit="pieces", shown=show_progress) for score in piece()]
     return PWESuiteReport(tuple(sorted(scores, key=lambda one: TASKS.index(one.task))), tuple(notes))
 
 
-_Found = tuple[list[TaskScore], list[str]]
+# Each task gives its scores, and notes why it has none, or what it leaves out.
 
 
-def _human(words: Sequence[Word], vectors: np.ndarray, judgements: Sequence[Judgement] | None) -> _Found:
+def _human(
+    words: Sequence[Word], vectors: np.ndarray, judgements: Sequence[Judgement] | None, notes: list[str]
+) -> list[TaskScore]:
     if judgements is None:
-        return [], ["human similarity: not run, for the data set has no judgements; give a table of them."]
+        notes.append("human similarity: not run, for the data set has no judgements; give a table of them.")
+        return []
     known = {word.ort: row for row, word in enumerate(words) if word.purpose == HUMAN}
-    unit = _unit(vectors)
+    unit = unit_rows(vectors)
     asked = {word for one in judgements for word in (one.word1, one.word2)}
     missing = {word: f"{word} is not among the words of purpose {HUMAN}" for word in asked - known.keys()}
     reports = {
@@ -135,9 +128,8 @@ def _human(words: Sequence[Word], vectors: np.ndarray, judgements: Sequence[Judg
     detail = {f"pearson {name}": report.pearson for name, report in reports.items()}
     detail |= {f"spearman {name}": report.spearman for name, report in reports.items()}
     best = max(reports.values(), key=lambda report: -2.0 if report.pearson is None else report.pearson)
-    pairs = sum(group.pairs for group in best.groups)
-    notes = [f"human similarity: {name} is left out, {why}." for name, why in best.set_aside.items()]
-    return [TaskScore(TASKS[0], ALL, pairs, best.interval, detail)], notes
+    notes += [f"human similarity: {name} is left out, {why}." for name, why in best.set_aside.items()]
+    return [TaskScore(TASKS[0], ALL, sum(group.pairs for group in best.groups), best.interval, detail)]
 
 
 def feature_edit_distances(ipa: Sequence[str]) -> np.ndarray:
@@ -155,7 +147,7 @@ def feature_edit_distances(ipa: Sequence[str]) -> np.ndarray:
     return np.stack(rows).astype(np.float64) / NUM_FEATURES
 
 
-def _articulation(words: Sequence[Word], vectors: np.ndarray, seed: int) -> _Found:
+def _articulation(words: Sequence[Word], vectors: np.ndarray, seed: int, notes: list[str]) -> list[TaskScore]:
     """Correlation with articulatory distance, and retrieval of the word that is nearest by it."""
     correlations: list[TaskScore] = []
     retrievals: list[TaskScore] = []
@@ -166,23 +158,26 @@ def _articulation(words: Sequence[Word], vectors: np.ndarray, seed: int) -> _Fou
             continue
         truth = feature_edit_distances([words[row].ipa for row in drawn])
         some = vectors[drawn]
-        distances = {"cosine": 1 - _unit(some) @ _unit(some).T, "euclidean": _euclidean(some)}
+        distances = {"cosine": 1 - unit_rows(some) @ unit_rows(some).T, "euclidean": _euclidean(some)}
         correlations.append(_correlated(language, truth, distances))
         retrievals.append(_retrieved(language, truth, distances))
     if not correlations:
-        return [], [f"articulatory correlation, retrieval: not run, for no language has 3 words of purpose {MAIN}."]
-    return [*_with_mean(correlations), *_with_mean(retrievals)], []
+        notes.append(f"articulatory correlation, retrieval: not run, for no language has 3 words of purpose {MAIN}.")
+    return [*_with_mean(correlations), *_with_mean(retrievals)]
 
 
 def _correlated(language: str, truth: np.ndarray, distances: Mapping[str, np.ndarray]) -> TaskScore:
-    rows = {
-        f"{kind} {name}": [one for one in map(correlate, truth, found) if one is not None]
-        for name, found in distances.items()
-        for kind, correlate in (("pearson", pearson), ("spearman", spearman))
-    }
+    rows = {f"pearson {name}": _known(truth, found) for name, found in distances.items()}
+    best = max(rows.values(), key=lambda one: float(np.mean(one or [-2.0])))
+    # Spearman's rho is Pearson's r of the ranks: those of all rows at once.
+    ranked = mean_ranks(truth)
+    rows |= {f"spearman {name}": _known(ranked, mean_ranks(found)) for name, found in distances.items()}
     detail = {name: float(np.mean(values)) if values else None for name, values in rows.items()}
-    best = max((rows["pearson cosine"], rows["pearson euclidean"]), key=lambda one: float(np.mean(one or [-2.0])))
     return TaskScore(TASKS[1], language, len(truth), bootstrap_mean(best) if best else None, detail)
+
+
+def _known(first: np.ndarray, second: np.ndarray) -> list[float]:
+    return [one for one in map(pearson, first, second) if one is not None]
 
 
 def _retrieved(language: str, truth: np.ndarray, distances: Mapping[str, np.ndarray]) -> TaskScore:
@@ -200,12 +195,12 @@ def _retrieved(language: str, truth: np.ndarray, distances: Mapping[str, np.ndar
     return TaskScore(TASKS[2], language, count, bootstrap_mean(best), detail)
 
 
-def _analogies(words: Sequence[Word], vectors: np.ndarray) -> _Found:
+def _analogies(words: Sequence[Word], vectors: np.ndarray, notes: list[str]) -> list[TaskScore]:
     """`b - a + c ≈ d`: solved if at most one of the language's analogy words is nearer than d (Euclidean).
 
     Four rows in sequence are one analogy, as the suite makes them. Words of one pronunciation count as one.
     """
-    scores, notes = [], []
+    scores = []
     for language, rows in _by_language(words, ANALOGY).items():
         if len(rows) % 4:
             notes.append(f"analogies: {language} is left out, {len(rows)} words are not a multiple of four.")
@@ -225,7 +220,7 @@ def _analogies(words: Sequence[Word], vectors: np.ndarray) -> _Found:
         scores.append(TaskScore(TASKS[3], language, len(quads), bootstrap_mean(ahead <= 1), detail))
     if not scores:
         notes.append(f"analogies: not run, for no language has words of purpose {ANALOGY}.")
-    return _with_mean(scores), notes
+    return _with_mean(scores)
 
 
 def rhyme_part(arpabet: str) -> str | None:
@@ -234,7 +229,7 @@ def rhyme_part(arpabet: str) -> str | None:
     return match[1] if match else None
 
 
-def _rhymes(words: Sequence[Word], vectors: np.ndarray, seed: int) -> _Found:
+def _rhymes(words: Sequence[Word], vectors: np.ndarray, seed: int, notes: list[str]) -> list[TaskScore]:
     """Pairs that rhyme against pairs that do not, told apart by a small perceptron over both vectors."""
     clusters: dict[str, list[int]] = {}
     for row, word in enumerate(words):
@@ -254,24 +249,29 @@ def _rhymes(words: Sequence[Word], vectors: np.ndarray, seed: int) -> _Found:
         return made
 
     if len(clusters) < 2 or sum(len(rows) > 1 for rows in clusters.values()) < 4:
-        return [], ["rhyme: not run, for there are not four groups of English words that rhyme (token_arp)."]
-    return [_classified(TASKS[4], vectors, pairs, hidden=(50, 20, 10), trained=_TRAINED_RHYMES, seed=seed)], []
+        notes.append("rhyme: not run, for there are not four groups of English words that rhyme (token_arp).")
+        return []
+    return [_classified(TASKS[4], vectors, pairs, hidden=(50, 20, 10), trained=_TRAINED_RHYMES, seed=seed)]
 
 
 def _cognates(
-    words: Sequence[Word], vectors: np.ndarray, cognates: Sequence[CognateTriple] | None, seed: int
-) -> _Found:
+    words: Sequence[Word],
+    vectors: np.ndarray,
+    cognates: Sequence[CognateTriple] | None,
+    seed: int,
+    notes: list[str],
+) -> list[TaskScore]:
     """Pairs of one origin against pairs that only look alike, told apart by a small perceptron over both vectors."""
     if cognates is None:
-        return [], ["cognates: not run, for the data set does not say which words are; give cognates.csv beside it."]
+        notes.append("cognates: not run, for the data set does not say which words are; give cognates.csv beside it.")
+        return []
     rows = {word.ort: row for row, word in enumerate(words) if word.purpose == COGNATES}
     known = [one for one in cognates if {one.word, one.cognate, one.distractor} <= rows.keys()]
-    left = len(cognates) - len(known)
-    notes = [f"cognates: {left} of {len(cognates)} lines are left out, for their words are not in the data."] * (
-        left > 0
-    )
+    if left := len(cognates) - len(known):
+        notes.append(f"cognates: {left} of {len(cognates)} lines are left out, for their words are not in the data.")
     if len(known) < 4:
-        return [], [*notes, f"cognates: not run, for only {len(known)} lines are of use and four are needed."]
+        notes.append(f"cognates: not run, for only {len(known)} lines are of use and four are needed.")
+        return []
 
     def pairs(_: random.Random) -> list[tuple[int, int, bool]]:
         return [
@@ -280,7 +280,7 @@ def _cognates(
             for pair in ((rows[one.word], rows[one.cognate], True), (rows[one.word], rows[one.distractor], False))
         ]
 
-    return [_classified(TASKS[5], vectors, pairs, hidden=(10, 5, 5), trained=_TRAINED_COGNATES, seed=seed)], notes
+    return [_classified(TASKS[5], vectors, pairs, hidden=(10, 5, 5), trained=_TRAINED_COGNATES, seed=seed)]
 
 
 def _classified(
@@ -293,6 +293,10 @@ def _classified(
     seed: int,
 ) -> TaskScore:
     """Accuracy on the pairs that are not trained on, the mean of several draws: the suite's one draw is noisy."""
+    with needs_extra("evaluation", "PWESuite's classifier"):
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPClassifier
+
     accuracies, tested = [], 0
     for draw in range(_DRAWS):
         rng = random.Random(seed + draw)
@@ -301,8 +305,12 @@ def _classified(
         inputs = np.concatenate([vectors[[a for a, _, _ in made]], vectors[[b for _, b, _ in made]]], axis=1)
         truth = np.array([same for _, _, same in made])
         cut = min(trained, len(made) // 2)
-        said = perceptron(inputs[:cut], truth[:cut], inputs[cut:], hidden, seed + draw)
-        accuracies.append(float(np.mean(said == truth[cut:])))
+        classifier = MLPClassifier(hidden_layer_sizes=hidden, random_state=seed + draw)
+        with warnings.catch_warnings():
+            # As the suite has it: what is not learned after 200 epochs stays so.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            classifier.fit(inputs[:cut], truth[:cut])
+        accuracies.append(float(classifier.score(inputs[cut:], truth[cut:])))
         tested = len(made) - cut
     detail: dict[str, float | None] = {f"draw {draw}": value for draw, value in enumerate(accuracies)}
     return TaskScore(task, ALL, tested, bootstrap_share(float(np.mean(accuracies)), tested), detail)
@@ -318,14 +326,13 @@ def _by_language(words: Sequence[Word], purpose: str) -> dict[str, list[int]]:
 
 def _with_mean(scores: list[TaskScore]) -> list[TaskScore]:
     """The languages, and their mean: its interval holds if languages are drawn independently of each other."""
-    known = [one for one in scores if one.score is not None]
     if not scores:
         return []
     detail: dict[str, float | None] = {}
     for name in scores[0].detail:
         values = [value for one in scores if (value := one.detail[name]) is not None]
         detail[name] = float(np.mean(values)) if values else None
-    return [*scores, TaskScore(scores[0].task, ALL, sum(one.count for one in scores), _mean_interval(known), detail)]
+    return [*scores, TaskScore(scores[0].task, ALL, sum(one.count for one in scores), _mean_interval(scores), detail)]
 
 
 def _mean_interval(scores: Sequence[TaskScore]) -> Interval | None:
@@ -337,10 +344,6 @@ def _mean_interval(scores: Sequence[TaskScore]) -> Interval | None:
     below = float(np.linalg.norm([one.mean - one.low for one in intervals])) / len(intervals)
     above = float(np.linalg.norm([one.high - one.mean for one in intervals])) / len(intervals)
     return Interval(mean, mean - below, mean + above)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def _euclidean(vectors: np.ndarray) -> np.ndarray:

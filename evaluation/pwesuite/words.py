@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ipaclip.common.extras import needs_extra
 from ipaclip.common.files import whole_file
 from ipaclip.common.rows import read_utf8, split_lines
 
@@ -73,12 +74,14 @@ def _table_in(directory: Path) -> Path:
 
 
 def _from_hub(name: str) -> list[Word]:
-    try:
+    with needs_extra("data", f"Reading {name} from the Hub"):
         from datasets import load_dataset
-    except ImportError as error:
-        raise ImportError(f"Reading {name} from the Hub takes `datasets`: pip install datasets.") from error
+
     rows = load_dataset(name, split="train")
-    return [Word(*_fields(row, f"{name}, row {index}")) for index, row in enumerate(rows)]
+    missing = [column for column in COLUMNS if column not in rows.column_names]
+    if missing:
+        raise ValueError(f"{name} has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
+    return [Word(*_fields(row)) for row in rows]
 
 
 def _rows_of(path: Path) -> Iterator[list[str]]:
@@ -87,8 +90,8 @@ def _rows_of(path: Path) -> Iterator[list[str]]:
         if len(first) == len(COLUMNS) and first[3] in PURPOSES:
             yield from _without_header(path, lines)
             return
-    for where, row in read_columns(path, COLUMNS):
-        yield _fields(row, where)
+    for _, row in read_columns(path, COLUMNS):
+        yield _fields(row)
 
 
 def _without_header(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
@@ -100,10 +103,7 @@ def _without_header(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
         yield [row[0], row[1], row[4], row[2], row[3]]
 
 
-def _fields(row: Mapping[str, Any], where: str) -> list[str]:
-    missing = [name for name in COLUMNS if name not in row]
-    if missing:
-        raise ValueError(f"{where}: no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
+def _fields(row: Mapping[str, Any]) -> list[str]:
     return [str(row[name] or "") for name in COLUMNS]
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from ipaclip.common.progress import track
 from ipaclip.common.rows import read_table as read_rows
 from ipaclip.common.sources import import_datasets
 from ipaclip.encoding import encode
 from ipaclip.pictures import open_picture
 from ipaclip.search.fusion import EMBEDDED_GATE, Gate, fuse, fuse_cosines
-from tqdm import tqdm
 
 from ..metrics import as_array
 from .retrieval import BOTH, HEARD, TEXT, Placing
@@ -42,10 +42,8 @@ class CaptionedPicture:
     open: Callable[[], Any]
 
 
-def read_pictures(source: str | Path, **options: Any) -> list[CaptionedPicture]:
+def read_pictures(source: str | Path) -> list[CaptionedPicture]:
     """Pictures from a folder, from a CSV, TSV or JSONL table, or else from the data set of that name on the Hub.
-
-    Options are those of `read_table` and `read_hub`.
 
     Raises:
         FileNotFoundError: for what can only be a path, and is none.
@@ -53,12 +51,12 @@ def read_pictures(source: str | Path, **options: Any) -> list[CaptionedPicture]:
     """
     path = Path(source).expanduser()
     if path.is_dir():
-        return read_folder(path, **options)
+        return read_folder(path)
     if path.suffix.lower() in TABLES or path.is_file():
-        return read_table(path, **options)
+        return read_table(path)
     if path.is_absolute() or str(source).startswith((".", "~")) or len(path.parts) > 2:
         raise FileNotFoundError(f"There is no folder or table {source}.")
-    return read_hub(str(source), **options)
+    return read_hub(str(source))
 
 
 def read_folder(folder: str | Path) -> list[CaptionedPicture]:
@@ -86,16 +84,11 @@ def _name_of(path: Path) -> str:
     return " ".join(path.stem.replace("_", " ").replace("-", " ").split()) or path.stem
 
 
-def read_table(path: str | Path, image: str = IMAGE, caption: str = CAPTION) -> list[CaptionedPicture]:
-    """A CSV or TSV with a header, or JSON lines: a picture's path and a caption of it in each row.
+def read_table(path: str | Path) -> list[CaptionedPicture]:
+    """A CSV or TSV with a header, or JSON lines: in each row a picture's path, `image`, and a `caption` of it.
 
     Paths are relative to the table. Rows with the same path are captions of one picture; in JSON, a caption may be a
     list of several.
-
-    Args:
-        path: of the table.
-        image: the column with the path.
-        caption: the column with the caption.
 
     Raises:
         FileNotFoundError: if there is no such table.
@@ -106,13 +99,13 @@ def read_table(path: str | Path, image: str = IMAGE, caption: str = CAPTION) -> 
         raise FileNotFoundError(f"There is no table {path}.")
     found: dict[str, dict[str, None]] = {}
     for where, row in read_rows(table):
-        missing = [column for column in (image, caption) if column not in row]
+        missing = [column for column in (IMAGE, CAPTION) if column not in row]
         if missing:
-            raise ValueError(f"{where}: there is no {', '.join(missing)}; each row needs {image} and {caption}.")
-        captions = _captions(row[caption], where)
-        if not isinstance(row[image], str) or not row[image].strip():
-            raise ValueError(f"{where}: {image} is not the path of a picture.")
-        found.setdefault(row[image].strip(), {}).update(dict.fromkeys(captions))
+            raise ValueError(f"{where}: there is no {', '.join(missing)}; each row needs {IMAGE} and {CAPTION}.")
+        captions = _captions(row[CAPTION], where)
+        if not isinstance(row[IMAGE], str) or not row[IMAGE].strip():
+            raise ValueError(f"{where}: {IMAGE} is not the path of a picture.")
+        found.setdefault(row[IMAGE].strip(), {}).update(dict.fromkeys(captions))
     if not found:
         raise ValueError(f"{path} holds no pictures.")
     return [
@@ -128,42 +121,29 @@ def _captions(value: Any, where: str) -> list[str]:
     return [one.strip() for one in captions]
 
 
-def read_hub(
-    name: str, split: str = "test", image: str = IMAGE, caption: str = CAPTION, config: str | None = None
-) -> list[CaptionedPicture]:
-    """A data set of the Hub, or of its cache.
-
-    Args:
-        name: such as `"someone/pictures"`.
-        split: which part of it.
-        image: the column with the pictures.
-        caption: the column with the caption, or with a list of captions.
-        config: the configuration, where the data set has several.
+def read_hub(name: str) -> list[CaptionedPicture]:
+    """The split `test` of a data set on the Hub, or in its cache: columns `image`, and `caption` or a list of them.
 
     Raises:
         ImportError: if the package `datasets` is not installed.
         ValueError: if a column is missing or a caption empty, with the row.
     """
     datasets = import_datasets()
-    data = datasets.load_dataset(name, config, split=split)
-    missing = [column for column in (image, caption) if column not in data.column_names]
+    data = datasets.load_dataset(name, split="test")
+    missing = [column for column in (IMAGE, CAPTION) if column not in data.column_names]
     if missing:
         raise ValueError(f"{name} has no column {', '.join(missing)}; it has {', '.join(data.column_names)}.")
     # Undecoded: a picture that is damaged is met when it is opened, not while rows are read.
-    data = data.cast_column(image, datasets.Image(decode=False))
-    captions = data[caption]
+    data = data.cast_column(IMAGE, datasets.Image(decode=False))
+    rows = [(f"{name}, test, row {row}", captions) for row, captions in enumerate(data[CAPTION])]
     return [
-        CaptionedPicture(
-            f"{name}, {split}, row {row}",
-            tuple(dict.fromkeys(_captions(captions[row], f"{name}, {split}, row {row}"))),
-            partial(_open_row, data, row, image),
-        )
-        for row in range(len(data))
+        CaptionedPicture(where, tuple(dict.fromkeys(_captions(captions, where))), partial(_open_row, data, row))
+        for row, (where, captions) in enumerate(rows)
     ]
 
 
-def _open_row(data: Any, row: int, column: str) -> Any:
-    stored = data[row][column]
+def _open_row(data: Any, row: int) -> Any:
+    stored = data[row][IMAGE]
     if stored is None:
         raise ValueError("the row has none")
     return open_picture(BytesIO(stored["bytes"]) if stored["bytes"] is not None else stored["path"])
@@ -189,15 +169,6 @@ class CaptionReport:
     caption_to_picture: Mapping[str, Placing]
     picture_to_caption: Mapping[str, Placing]
     set_aside: Mapping[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {
-            **vars(self),
-            "caption_to_picture": {column: one.to_dict() for column, one in self.caption_to_picture.items()},
-            "picture_to_caption": {column: one.to_dict() for column, one in self.picture_to_caption.items()},
-            "set_aside": dict(self.set_aside),
-        }
 
 
 def best_places(scores: Any, right: Any) -> np.ndarray:
@@ -291,7 +262,7 @@ def _embed_pictures(
     """Those that open, and their embeddings; a batch at a time in memory. Why others do not goes into `aside`."""
     opened: list[CaptionedPicture] = []
     parts: list[torch.Tensor] = []
-    for start in tqdm(range(0, len(pictures), _BATCH), desc="embedding pictures", unit="batch"):
+    for start in track(range(0, len(pictures), _BATCH), "embedding pictures", unit="batches"):
         images = []
         for picture in pictures[start : start + _BATCH]:
             try:

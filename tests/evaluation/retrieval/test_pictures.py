@@ -10,7 +10,6 @@ from ipaclip.evaluation.retrieval.captions import (
     best_places,
     evaluate_captions,
     read_folder,
-    read_hub,
     read_pictures,
     read_table,
 )
@@ -146,15 +145,16 @@ def test_a_data_set_of_the_hub(folder, monkeypatch):
         }
     ).cast_column("image", datasets.Image())
     asked = []
-    monkeypatch.setattr(datasets, "load_dataset", lambda *names, split: asked.append((*names, split)) or data)
-    found = read_pictures("someone/pictures", split="validation")
-    assert asked == [("someone/pictures", None, "validation")]
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, split: asked.append((name, split)) or data)
+    found = read_pictures("someone/pictures")
+    assert asked == [("someone/pictures", "test")]
     assert [one.captions for one in found] == [("red", "red thing"), ("broken",)]
     assert found[0].open().getpixel((0, 0)) == (255, 0, 0)
     with pytest.raises(OSError, match="cannot identify"):
         found[1].open()
-    with pytest.raises(ValueError, match="no column words; it has image, caption"):
-        read_hub("someone/pictures", caption="words")
+    data = data.rename_column("caption", "words")
+    with pytest.raises(ValueError, match="no column caption; it has image, words"):
+        read_pictures("someone/pictures")
 
 
 def test_best_places_by_hand():
@@ -195,7 +195,6 @@ def test_captions_and_pictures_find_each_other(folder):
     assert report.caption_to_picture["both"].places == (0, 0, 0, 0, 2)
     assert report.picture_to_caption["text"].places == (0, 0, 0)
     assert report.picture_to_caption["both"].places == (0, 0, 0)
-    assert json.loads(json.dumps(report.to_dict()))["picture_to_caption"]["text"]["recall"]["1"]["mean"] == 1.0
 
 
 def test_nothing_to_evaluate(tmp_path):

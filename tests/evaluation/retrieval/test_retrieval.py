@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from ipaclip.evaluation import Query, evaluate_retrieval, median_rank, ranks, recall_at_k
-from ipaclip.evaluation.retrieval.retrieval import Placing, ProcessorTranscriber
+from ipaclip.evaluation import Query, evaluate_retrieval, ranks
+from ipaclip.evaluation.checkpoint import ProcessorTranscriber
+from ipaclip.evaluation.retrieval.retrieval import Placing
 from ipaclip.search.fusion import Gate
 
 # The targets have 0, 1, 2 others that score at least as high.
@@ -15,19 +16,13 @@ SCORES = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.3, 0.2, 0.1]]
 TARGETS = [0, 1, 2]
 
 
-def test_recall_by_hand():
-    assert recall_at_k(np.array(SCORES), TARGETS, ks=(1, 2, 3)) == pytest.approx({1: 1 / 3, 2: 2 / 3, 3: 1.0})
-    assert recall_at_k(torch.tensor(SCORES), torch.tensor(TARGETS), ks=(1, 2)) == pytest.approx({1: 1 / 3, 2: 2 / 3})
-    assert ranks(SCORES, TARGETS).tolist() == [0, 1, 2]
-
-
-def test_median_rank_by_hand():
-    assert median_rank(SCORES, TARGETS) == 2.0
-    assert median_rank(SCORES[:2], TARGETS[:2]) == 1.5
+def test_ranks_by_hand():
+    assert ranks(np.array(SCORES), TARGETS).tolist() == [0, 1, 2]
+    assert ranks(torch.tensor(SCORES), torch.tensor(TARGETS)).tolist() == [0, 1, 2]
 
 
 def test_ties_count_against_us():
-    assert recall_at_k(np.ones((4, 5)), [0, 1, 2, 3], ks=(1, 4, 5)) == {1: 0.0, 4: 0.0, 5: 1.0}
+    assert ranks(np.ones((4, 5)), [0, 1, 2, 3]).tolist() == [4, 4, 4, 4]
     assert ranks([[0.5, 0.5, 0.1]], [0]).tolist() == [1]
 
 
@@ -48,12 +43,7 @@ def test_what_is_not_a_number_counts_against_us():
 )
 def test_what_does_not_fit_is_an_error(scores, targets, message):
     with pytest.raises(ValueError, match=message):
-        recall_at_k(scores, targets)
-
-
-def test_k_below_one_is_an_error():
-    with pytest.raises(ValueError, match="at least 1"):
-        recall_at_k(SCORES, TARGETS, ks=(0, 1))
+        ranks(scores, targets)
 
 
 class Batch(dict):
@@ -72,11 +62,13 @@ class StubProcessor:
     """Strings are their own embeddings: `p0` is picture 0's direction, `p0+p1` lies between two."""
 
     language = "eng-Latn"
-    transcriber = "espeak"
 
     def __init__(self):
         self.seen = []
         self.tokenizer = StubTokenizer()
+
+    def transcriber_record(self, language=None):
+        return {"backend": "espeak", "version": "espeak-ng 9.9"}
 
     def __call__(self, text=None, ipa=None, return_tensors=None, truncation=False):
         assert truncation, "a query that is too long must not stop an evaluation"
@@ -106,10 +98,6 @@ class StubModel:
         return SimpleNamespace(pooler_output=0.5 * pronunciation_input_ids)
 
 
-class FixedTranscriber:
-    backend, version = "espeak", "espeak-ng 9.9"
-
-
 # Text finds 0 and 3 alone; phonemes find all but the tied one; what is heard finds none at once.
 QUERIES = {
     "names": [
@@ -129,10 +117,7 @@ TEXT_ALONE = Gate(0.0, 0.0, 0.0, 1e6, 1.0)
 
 
 @pytest.fixture
-def report(monkeypatch):
-    from ipaclip.evaluation.retrieval import retrieval
-
-    monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
+def report():
     names = ["zero", "one", "two", "three"]
     return evaluate_retrieval(
         StubModel(), StubProcessor(), 7 * torch.eye(4).half(), names, queries=QUERIES, gate=TEXT_ALONE
@@ -165,10 +150,7 @@ def test_pictures_ask_for_their_names(report):
     assert report.picture_to_word["text"].recall[1].mean == 0.25
 
 
-def test_several_names_of_one_picture_do_not_compete(monkeypatch):
-    from ipaclip.evaluation.retrieval import retrieval
-
-    monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
+def test_several_names_of_one_picture_do_not_compete():
     queries = {"names": [Query(0, "p0", "p0", "p0"), Query(0, "p0+p1", "p0", "p0"), Query(1, "p1", "p1", "p1")]}
     answer = evaluate_retrieval(StubModel(), StubProcessor(), torch.eye(4), list("abcd"), queries=queries)
     assert answer.picture_to_word["text"].places == (0, 0, 0)
@@ -178,7 +160,8 @@ def test_placing_by_hand():
     placing = Placing.of([0, 0, 4, 20])
     assert {k: share.mean for k, share in placing.recall.items()} == {1: 0.5, 5: 0.75, 10: 0.75}
     assert placing.median_rank.mean == 3.0  # half-way between places 1 and 5
-    assert placing.recall[1].low <= 0.5 <= placing.recall[1].high
+    # Of four draws from these, at least one and not all are hits, but in 1 of 16 cases each.
+    assert (placing.recall[1].low, placing.recall[1].high) == (0.0, 1.0)
     # 100 of 400: standard error sqrt(.25 · .75 / 400) = .0217, and so .25 ± .0424.
     many = Placing.of([0] * 100 + [50] * 300).recall[1]
     assert (many.low, many.high) == pytest.approx((0.2076, 0.2924), abs=0.006)
@@ -188,13 +171,50 @@ def test_placing_by_hand():
         Placing.of([])
 
 
-def test_the_transcriber_that_is_named_is_the_one_that_speaks():
-    processor = StubProcessor()  # hears all languages but German by espeak
+def test_the_transcriber_that_is_named_is_the_one_that_speaks(tiny_checkpoint):
+    from ipaclip import IPAClipProcessor
+
+    processor = IPAClipProcessor.from_pretrained(tiny_checkpoint)
     processor.transcribers = {"deu-Latn": {"backend": "epitran"}}
     said = ProcessorTranscriber(processor, "deu-Latn")
     assert said.backend == "epitran"
-    assert said.version.startswith("epitran ")
     assert str(said) == f"deu-Latn by epitran, {said.version}"
+    assert said.version.startswith("epitran ")
+    assert said.transcribe(["Katze"]) == said.transcribe_each(["Katze"]) == ["kat͡sə"]
+
+
+def test_further_finders_have_a_column_each():
+    def by_length(queries):
+        return [[-abs(len(query.spelling) - length) for length in (2, 9, 9, 9)] for query in queries]
+
+    names = ["zero", "one", "two", "three"]
+    answer = evaluate_retrieval(
+        StubModel(), StubProcessor(), torch.eye(4), names, queries=QUERIES, finders={"by length": by_length}
+    )
+    assert list(answer.rows[0].placings) == ["text", "pronunciation", "heard", "both", "by length"]
+    # All spellings have two letters, and so find the first picture; three score alike behind it.
+    assert answer.rows[0].placings["by length"].places == (0, 3, 3, 3)
+    assert "by length: top-1/5/10" in answer.to_markdown().splitlines()[0]
+
+
+def test_german_names_are_refused_and_german_queries_are_asked(tiny_checkpoint):
+    pytest.importorskip("phonemizer")
+    from ipaclip import IPAClipModel, IPAClipProcessor
+    from ipaclip.encoding import encode
+    from ipaclip.evaluation.nonsense.suite import evaluate_nonsense
+
+    model, processor = IPAClipModel.from_pretrained(tiny_checkpoint), IPAClipProcessor.from_pretrained(tiny_checkpoint)
+    processor.language, processor.transcribers = "deu-Latn", {"deu-Latn": {"backend": "espeak"}}
+    names = ["Schmetterling", "Hund", "Regenschirm"]
+    pictures = encode(model, processor, pronounce=names)
+    for evaluate in (evaluate_retrieval, evaluate_nonsense):
+        with pytest.raises(ValueError, match="respelled in eng-Latn only, not in deu-Latn: give queries of your own"):
+            evaluate(model, processor, pictures, names)
+    said = processor.transcribe(names)
+    queries = {"names": [Query(row, name, ipa, ipa) for row, (name, ipa) in enumerate(zip(names, said, strict=True))]}
+    answer = evaluate_retrieval(model, processor, pictures, names, queries=queries)
+    assert answer.rows[0].placings["heard"].places == (0, 0, 0)
+    assert (answer.language, answer.transcriber) == ("deu-Latn", "espeak")
 
 
 def test_report_says_what_it_rests_on(report):
@@ -219,10 +239,7 @@ def test_report_as_json_and_table(report):
     assert "two_swaps: 1 of 2 words left" in report.to_markdown()
 
 
-def test_each_string_is_embedded_once(monkeypatch):
-    from ipaclip.evaluation.retrieval import retrieval
-
-    monkeypatch.setattr(retrieval, "get_transcriber", lambda language, backend: FixedTranscriber())
+def test_each_string_is_embedded_once():
     processor, model = StubProcessor(), StubModel()
     evaluate_retrieval(model, processor, torch.eye(4), ["a", "b", "c", "d"], queries=QUERIES)
     assert sorted(processor.seen) == sorted(["p0", "p1", "p2", "p3", "p0", "p1", "p2", "p3", "p2+p3"])
