@@ -11,7 +11,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .pictures import as_rgb, open_picture
-from .processing_ipaclip import alone
+from .processing_ipaclip import TOKENIZERS
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _evaluating(model: Any) -> Iterator[None]:
 
 def _warn_of_long_texts(tokenizer: Any, texts: list[str]) -> None:
     limit = tokenizer.model_max_length
-    with alone(tokenizer):
+    with TOKENIZERS:
         whole = tokenizer(texts, verbose=False)["input_ids"]
     for text, ids in zip(texts, whole, strict=True):
         if len(ids) > limit:
