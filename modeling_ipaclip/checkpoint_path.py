@@ -1,7 +1,9 @@
-"""What may name a checkpoint, a directory or a name on the Hub, and whether the directory's JSON is whole."""
+"""What may name a checkpoint, a directory or a name on the Hub, and whether the directory's files are whole."""
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -103,3 +105,31 @@ def _require_json(path: Path) -> None:
 def _read_once(path: Path, size: int, changed: int) -> None:
     """A file that did not change is looked at once."""
     read_json(path)
+
+
+@contextmanager
+def reading_weights(name_or_path: str | os.PathLike | None) -> Iterator[None]:
+    """
+    Names the weight file that cannot be read, where the libraries name none.
+
+    Raises:
+        `OSError`: if it is corrupt, or a pickle that holds more than tensors.
+    """
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        yield
+    except SafetensorError as error:
+        corrupt = str(name_or_path)
+        for file in sorted(Path(corrupt).glob("*.safetensors"), reverse=True):
+            with suppress(SafetensorError), safe_open(file, framework="pt"):
+                continue
+            corrupt = str(file)
+        raise OSError(f"{corrupt} is not a valid safetensors file ({error}): {AGAIN}.") from error
+    except UnpicklingError as error:
+        raise OSError(
+            f"The pickled weights of {name_or_path} are cut off, or hold more than tensors, and to load them could run "
+            "any code: refused."
+        ) from error
