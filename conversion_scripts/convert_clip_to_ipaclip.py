@@ -9,6 +9,7 @@ import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.common.checkpoints import GALLERY_FILES, copy_files
 from ipaclip.common.files import new_directory
+from ipaclip.initialising import copy_text_blocks
 from ipaclip.presets import PRESET_NAMES, PRESETS
 from ipaclip.tokenization import IPATokenizer, phoneme_feature_table
 from transformers import CLIPModel
@@ -120,13 +121,8 @@ def copy_text_tower(model: IPAClipModel) -> None:
                 f"The text tower cannot start a pronunciation tower with {name}={ours}, for its own is {theirs}: "
                 'take the preset "base", or a new tower.'
             )
-    source, target = model.text_model.encoder.layers, model.pronunciation_model.encoder.layers
-    if len(target) > len(source):
-        raise ValueError(
-            f"The text tower has {len(source)} layers, too few for a pronunciation tower of {len(target)}."
-        )
-    chosen = torch.linspace(0, len(source) - 1, len(target)).round().int().tolist()
-    for block, index in zip(target, chosen, strict=True):
-        block.load_state_dict(source[index].state_dict())
-    model.pronunciation_model.final_layer_norm.load_state_dict(model.text_model.final_layer_norm.state_dict())
+    source, target = text.num_hidden_layers, pronunciation.num_hidden_layers
+    if target > source:
+        raise ValueError(f"The text tower has {source} layers, too few for a pronunciation tower of {target}.")
+    copy_text_blocks(model.pronunciation_model, model.text_model)
     model.pronunciation_projection.weight.copy_(model.text_projection.weight)

@@ -4,9 +4,8 @@ import os
 from typing import Any
 
 import torch
-from ipaclip.checkpoint_path import require_directory_or_name
+from ipaclip.checkpoint_path import reading_weights, require_directory_or_name
 from ipaclip.common.checkpoints import fits_vocabulary
-from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
 from .comparison import in_float32, relative_difference, require_same_weights, require_small
@@ -21,19 +20,14 @@ def load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
     """
     require_directory_or_name(name_or_path)
     try:
-        clip, loading_info = CLIPModel.from_pretrained(name_or_path, output_loading_info=True, **kwargs)
-    except SafetensorError as error:
-        raise OSError(
-            f"A weight file of {name_or_path} is no valid safetensors file ({error}): download it again."
-        ) from error
-    except RuntimeError as error:  # shapes that do not match, after a report of them all
-        raise ValueError(
-            f"The config.json of {name_or_path} is missing, or another model's than the weights."
-        ) from error
+        with reading_weights(name_or_path):
+            clip, loading_info = CLIPModel.from_pretrained(
+                name_or_path, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+            )
     except OSError as error:
-        if str(name_or_path) in str(error):
-            raise
         raise OSError(f"No CLIP could be loaded from {name_or_path}: {error}") from error
+    if loading_info["mismatched_keys"]:
+        raise ValueError(f"The config.json of {name_or_path} is missing, or another model's than the weights.")
     if clip.config.model_type not in ("clip", "ipaclip"):
         raise ValueError(f"{name_or_path} is no CLIP, but a model of the type {clip.config.model_type!r}.")
     if missing := sorted(loading_info["missing_keys"]):

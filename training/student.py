@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
+from ipaclip.initialising import copy_text_blocks, matching_layers
 from ipaclip.presets import PRESET_NAMES, PRESETS
 from torch import nn
 
@@ -129,18 +130,8 @@ def weigh_columns(embeddings: nn.Module, weights: torch.Tensor) -> None:
     projection.weight.mul_(scale)
 
 
-# A block's parts, each copied whole or not at all.
-BLOCK_PARTS = ("layer_norm1", "self_attn", "layer_norm2", "mlp")
-
-
-@torch.no_grad()
 def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teacher: Teacher) -> list[str]:
-    """Copies blocks (attention, MLP, norms) from the teacher's text tower where shapes fit, and the last norm.
-
-    Of a deeper teacher, blocks at even distances are taken, the first and the last among them, as Gandhi et al.
-    2023 (arXiv 2311.00430) do it; a deeper student keeps its further blocks as drawn. CLIP's text tower sees only
-    what is before a token, the student all: what is copied is a start, not the same function. Embeddings of phonemes
-    are not those of word pieces, and are never copied.
+    """Copies blocks of the teacher's text tower, see `ipaclip.initialising.copy_text_blocks`.
 
     Returns:
         The names of what was copied, as `encoder.layers.0.mlp`, relative to `pronunciation_model`.
@@ -149,13 +140,7 @@ def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teach
         StudentError: if nothing fits, or nothing but norms.
     """
     tower, source = student.pronunciation_model, teacher.text_tower
-    theirs = getattr(getattr(source, "encoder", None), "layers", None) or nn.ModuleList()
-    ours = tower.encoder.layers
-    copied = []
-    for number, origin in enumerate(matching_layers(len(ours), len(theirs))):
-        for part in BLOCK_PARTS:
-            if copy_if_it_fits(getattr(theirs[origin], part, None), getattr(ours[number], part)):
-                copied.append(f"encoder.layers.{number}.{part}")
+    copied = copy_text_blocks(tower, source)
     if all("norm" in name for name in copied):
         config: Any = source.config
         raise StudentError(
@@ -165,33 +150,12 @@ def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teach
             "student.preset=base, or train from scratch. Only towers of CLIP's kind (CLIP, MetaCLIP, SigLIP) can be "
             "copied from"
         )
-    if copy_if_it_fits(getattr(source, "final_layer_norm", None), tower.final_layer_norm):
-        copied.append("final_layer_norm")
+    theirs = len(source.encoder.layers)
     logger.info(
         "copied from the text tower of %s: %s; layers %s of %d",
-        teacher.name, ", ".join(copied), matching_layers(len(ours), len(theirs)), len(theirs),
+        teacher.name, ", ".join(copied), matching_layers(len(tower.encoder.layers), theirs), theirs,
     )  # fmt: skip
     return copied
-
-
-def matching_layers(student: int, teacher: int) -> list[int]:
-    """Which of the teacher's layers each of the student's starts as; as many as both have."""
-    count = min(student, teacher)
-    if count < 2:
-        return list(range(count))
-    return [round(number * (teacher - 1) / (count - 1)) for number in range(count)]
-
-
-def copy_if_it_fits(source: nn.Module | None, target: nn.Module) -> bool:
-    """Copies all weights, if both have the same names and shapes and, of attention, as many heads."""
-    if source is None or getattr(source, "num_heads", None) != getattr(target, "num_heads", None):
-        return False
-    weights = source.state_dict()
-    expected = {name: value.shape for name, value in target.state_dict().items()}
-    if {name: value.shape for name, value in weights.items()} != expected:
-        return False
-    target.load_state_dict(weights)
-    return True
 
 
 def finished_model(

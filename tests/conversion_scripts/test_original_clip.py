@@ -276,7 +276,7 @@ def test_a_file_that_does_more_than_tensors_is_refused(tmp_path: Path, tokenizer
         with zipfile.ZipFile(file, "w") as out:
             out.writestr("evil/data.pkl", pickle.dumps(Malicious(touched)))
             out.writestr("evil/constants.pkl", b"")
-    with pytest.raises((ValueError, OSError), match=r"evil.pt holds more than tensors.*refused"):
+    with pytest.raises((ValueError, OSError), match=r"evil.pt .*holds more than tensors.*refused"):
         convert_original_clip(file, tmp_path / "out", tokenizer=tokenizer)
     assert not touched.exists()
     assert not (tmp_path / "out").exists()
