@@ -1,12 +1,12 @@
 """OpenAI's and open_clip's checkpoints → IPA-CLIP with a new, untrained pronunciation tower."""
 
 import gzip
-import json
 import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ipaclip.checkpoint_path import read_json
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, CLIPImageProcessor, CLIPTokenizer
 
@@ -88,12 +88,14 @@ def _read_config(weights: Path, config: Path | None) -> dict[str, Any] | None:
     if config is None and not file.is_file():
         return None
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_json(file)
         if "model_cfg" not in document:
             document = {"model_cfg": document}
         if not {"vision_cfg", "text_cfg"} <= document["model_cfg"].keys():
             raise ValueError("vision_cfg or text_cfg is missing")
-    except (ValueError, TypeError, AttributeError) as error:
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is no configuration of open_clip: {error}.") from error
     if file.stem.endswith("-quickgelu"):
         document["model_cfg"]["quick_gelu"] = True

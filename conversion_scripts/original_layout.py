@@ -49,27 +49,20 @@ _CUSTOM_TEXT = re.compile(
 )
 
 # What open_clip can be told to do that transformers' CLIP does not; the values that change nothing are allowed.
+_ONLY_OFF = (
+    "attentional_pool", "embed_cls", "final_ln_after_pool", "no_causal_mask", "no_ln_pre", "proj_bias", "qk_norm",
+    "scale_attn", "scale_attn_inner", "scale_fc", "scale_heads", "scaled_cosine_attn",
+)  # fmt: skip
 _HARMLESS: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(_ONLY_OFF, (False,)),
     "act_kwargs": (None, {}),
-    "attentional_pool": (False,),
     "block_type": (None, "default"),
-    "embed_cls": (False,),
-    "final_ln_after_pool": (False,),
     "hf_model_name": (None,),
     "ls_init_value": (None,),
-    "no_causal_mask": (False,),
-    "no_ln_pre": (False,),
     "norm_kwargs": (None, {}),
     "pool_type": ("tok", "argmax"),
     "pos_embed_type": ("learnable", "sin_cos_2d"),
-    "proj_bias": (False,),
     "proj_type": ("linear",),
-    "qk_norm": (False,),
-    "scale_attn": (False,),
-    "scale_attn_inner": (False,),
-    "scale_fc": (False,),
-    "scale_heads": (False,),
-    "scaled_cosine_attn": (False,),
     "timm_model_name": (None, ""),
 }
 # Seen in the weights, or of no consequence once a model is trained.
@@ -169,12 +162,10 @@ def _require_harmless(model_config: dict[str, Any]) -> None:
 
 
 def _activation(given: str | None, model_config: dict[str, Any] | None, from_openai: bool) -> str:
-    if given is not None and given not in ACTIVATIONS:
+    if given not in (None, *ACTIVATIONS):
         raise ValueError(f"The activation must be one of {', '.join(ACTIVATIONS)}, got {given!r}.")
-    known = None
-    if from_openai:
-        known = "quick_gelu"
-    elif model_config is not None:
+    known = "quick_gelu" if from_openai else None
+    if known is None and model_config is not None:
         known = "quick_gelu" if model_config.get("quick_gelu", False) else "gelu"
     if known is None and given is None:
         raise ValueError(
@@ -195,7 +186,7 @@ def _configuration(
     side = math.isqrt(len(weights["visual.positional_embedding"]) - 1)
     if side * side != len(weights["visual.positional_embedding"]) - 1:
         raise ValueError("The pictures of this model are not square: transformers' CLIP wants them square.")
-    vision_cfg, text_cfg = (model_config or {}).get("vision_cfg", {}), (model_config or {}).get("text_cfg", {})
+    vision_cfg, text_cfg = ((model_config or {}).get(name, {}) for name in ("vision_cfg", "text_cfg"))
     vision_heads = vision_width // vision_cfg.get("head_width", HEAD_WIDTH)
     text_heads = text_cfg.get("heads", 8 if model_config is not None and not from_openai else text_width // HEAD_WIDTH)
     return CLIPConfig(

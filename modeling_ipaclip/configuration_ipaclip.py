@@ -144,7 +144,13 @@ class IPAClipPronunciationConfig(_ReadsFiles, PreTrainedConfig):
 
     def validate_architecture(self) -> None:
         """Part of `@strict`-powered validation: the values must agree with each other."""
-        sizes: tuple[str, ...] = ("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers")
+        sizes: tuple[str, ...] = (
+            "vocab_size",
+            "hidden_size",
+            "intermediate_size",
+            "projection_dim",
+            "num_hidden_layers",
+        )
         sizes += ("num_attention_heads", "max_position_embeddings", "phonetic_bottleneck")
         has_features = self.feature_set != "learned"
         lowest = {**dict.fromkeys(sizes, 1), "phonetic_dim": 0, "num_phoneme_features": int(has_features)}
