@@ -47,6 +47,32 @@ def require_directory_or_name(name: str | os.PathLike) -> None:
         raise FileNotFoundError(f"There is no directory {name}: give a checkpoint's directory or its name on the Hub.")
 
 
+def local_checkpoint(name: str | Path) -> Path:
+    """The directory of a checkpoint: `name` itself if it is a directory, else its files, fetched from the Hub.
+
+    A directory is never asked for on the Hub, nor is a name that can only be a path.
+
+    Raises:
+        `FileNotFoundError`: If there is no such directory, nor a checkpoint of this name on the Hub or in its cache.
+        `OSError`: If a JSON file of it is damaged or missing, with its name.
+    """
+    require_directory_or_name(name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    from huggingface_hub import snapshot_download
+
+    try:
+        # All at once: gallery, processor and weights are of one revision, and nothing asks the network afterwards.
+        directory = Path(snapshot_download(str(name), allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"There is no directory {name}, and the Hub did not give a checkpoint of that name ({error})."
+        ) from error
+    require_whole_json(directory)
+    return directory
+
+
 def require_whole_json(directory: str | os.PathLike) -> None:
     """
     Looks at the JSON files of a checkpoint, of any model, before transformers does.

@@ -13,12 +13,12 @@ from transformers.utils import logging
 logger = logging.get_logger(__name__)
 
 # What transformers itself passes to a configuration, beyond fields and properties.
-TRANSFORMERS_KEYS = frozenset(
-    "attn_implementation auto_map base_model_tp_plan cls_token_id decoder_start_token_id distributed_config "
-    "experts_implementation fusion_config kernel_config mask_token_id per_layer_config quantization_config "
-    "sep_token_id text_config_dict tie_word_embeddings transformers_weights use_cache use_kernels "
-    "vision_config_dict".split()
-)
+TRANSFORMERS_KEYS = {
+    "attn_implementation", "auto_map", "base_model_tp_plan", "cls_token_id", "decoder_start_token_id",
+    "distributed_config", "experts_implementation", "fusion_config", "kernel_config", "mask_token_id",
+    "per_layer_config", "quantization_config", "sep_token_id", "text_config_dict", "tie_word_embeddings",
+    "transformers_weights", "use_cache", "use_kernels", "vision_config_dict",
+}  # fmt: skip
 
 
 def check_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any], *, from_file: bool) -> None:

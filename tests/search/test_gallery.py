@@ -140,9 +140,9 @@ def test_a_failed_save_leaves_the_old_gallery(tmp_path: Path, monkeypatch: pytes
 
 
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
-    (lambda d: write(d).joinpath("gallery.json").write_text("{"), "gallery.json is not JSON in UTF-8"),
-    (lambda d: write(d).joinpath("gallery.json").write_bytes(b'"\xff"'), "gallery.json is not JSON in UTF-8"),
-    (lambda d: write(d).joinpath("gallery.json").write_text("[]"), 'gallery.json does not say "format"'),
+    (lambda d: write(d).joinpath("gallery.json").write_text("{"), "gallery.json is not JSON"),
+    (lambda d: write(d).joinpath("gallery.json").write_bytes(b'"\xff"'), "gallery.json is not JSON"),
+    (lambda d: write(d).joinpath("gallery.json").write_text("[]"), "gallery.json is no JSON object"),
     (lambda d: write(d, json_format="ipaclip-gallery-2"), 'gallery.json does not say "format": "ipaclip-gallery-1"'),
     (lambda d: write(d, entries={"a": 1}), 'gallery.json has no list "entries"'),
     (lambda d: write(d, entries=["🦋", "🐶"]), "Entry 0 of "),
@@ -166,7 +166,7 @@ def test_a_damaged_gallery_says_which_file_and_what(
     damage: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:
     damage(tmp_path)
-    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+    with pytest.raises((ValueError, OSError), match=re.escape(message)) as caught:
         Gallery.load(tmp_path)
     assert str(tmp_path / "gallery.") in str(caught.value)
     assert "\n" not in str(caught.value)
