@@ -18,32 +18,32 @@ ACTIVATIONS = ("quick_gelu", "gelu")
 OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")
 HEAD_WIDTH = 64
 
-# Weights outside the blocks, and whether they are stored transposed, as `x @ weight`.
-_OUTER = {
-    "logit_scale": ("logit_scale", False),
-    "token_embedding.weight": ("text_model.embeddings.token_embedding.weight", False),
-    "positional_embedding": ("text_model.embeddings.position_embedding.weight", False),
-    "ln_final.weight": ("text_model.final_layer_norm.weight", False),
-    "ln_final.bias": ("text_model.final_layer_norm.bias", False),
-    "text_projection": ("text_projection.weight", True),
-    "visual.class_embedding": ("vision_model.embeddings.class_embedding", False),
-    "visual.conv1.weight": ("vision_model.embeddings.patch_embedding.weight", False),
-    "visual.positional_embedding": ("vision_model.embeddings.position_embedding.weight", False),
-    # transformers spells it so.
-    "visual.ln_pre.weight": ("vision_model.pre_layrnorm.weight", False),
-    "visual.ln_pre.bias": ("vision_model.pre_layrnorm.bias", False),
-    "visual.ln_post.weight": ("vision_model.post_layernorm.weight", False),
-    "visual.ln_post.bias": ("vision_model.post_layernorm.bias", False),
-    "visual.proj": ("visual_projection.weight", True),
+# transformers' names, each rule after the one before.
+_RENAMES = {
+    r"^text_projection$": "text_projection.weight",
+    r"^token_embedding\.": "text_model.embeddings.token_embedding.",
+    r"^positional_embedding$": "text_model.embeddings.position_embedding.weight",
+    r"^ln_final\.": "text_model.final_layer_norm.",
+    r"^transformer\.resblocks\.": "text_model.encoder.layers.",
+    r"^visual\.proj$": "visual_projection.weight",
+    r"^visual\.class_embedding$": "vision_model.embeddings.class_embedding",
+    r"^visual\.conv1\.": "vision_model.embeddings.patch_embedding.",
+    r"^visual\.positional_embedding$": "vision_model.embeddings.position_embedding.weight",
+    r"^visual\.ln_pre\.": "vision_model.pre_layrnorm.",  # transformers spells it so
+    r"^visual\.ln_post\.": "vision_model.post_layernorm.",
+    r"^visual\.transformer\.resblocks\.": "vision_model.encoder.layers.",
+    r"\.attn\.": ".self_attn.",
+    r"\.ln_([12])\.": r".layer_norm\1.",
+    r"\.c_fc\.": ".fc1.",
+    r"\.c_proj\.": ".fc2.",
 }
-_IN_BLOCK = {
-    "attn.out_proj": "self_attn.out_proj",
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
-_BLOCK = re.compile(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)")
+# Stored as `x @ weight`.
+_TRANSPOSED = ("text_projection", "visual.proj")
+# What tells the shape of a model.
+_TELLING = (
+    "text_projection", "token_embedding.weight", "positional_embedding", "visual.conv1.weight",
+    "visual.positional_embedding",
+)  # fmt: skip
 _CUSTOM_TEXT = re.compile(
     r"text\.(?=transformer\.|token_embedding\.|positional_embedding$|ln_final\.|text_projection$)"
 )
@@ -99,46 +99,31 @@ def to_transformers(
         _require_harmless(model_config)
     config = _configuration(weights, _activation(activation, model_config, from_openai), model_config, from_openai)
     model = CLIPModel(config).eval()
-    translated = translate(weights)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    for name, value in translated.items():
-        if expected.get(name) != tuple(value.shape):
-            raise ValueError(f"{name} should have the shape {expected.get(name)}, but has {tuple(value.shape)}.")
+    translated: Weights = {}
+    for key, value in weights.items():
+        for name, part in translate(key, value).items():
+            if name not in expected:
+                raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
+            if expected[name] != tuple(part.shape):
+                raise ValueError(f"{name} should have the shape {expected[name]}, but has {tuple(part.shape)}.")
+            translated[name] = part
     if missing := sorted(expected.keys() - translated.keys()):
         raise ValueError(f"This is no whole CLIP: {len(missing)} weights are missing (as {missing[0]}).")
     model.load_state_dict(translated)
     return model
 
 
-def translate(weights: Weights) -> Weights:
-    """The same weights under transformers' names, `in_proj` split into query, key and value.
-
-    Raises:
-        ValueError: if a weight has no place in transformers' CLIP.
-    """
-    translated: Weights = {}
-    for key, value in weights.items():
-        if key in _OUTER:
-            name, is_transposed = _OUTER[key]
-            translated[name] = (value.t() if is_transposed else value).float().contiguous()
-        elif block := _BLOCK.fullmatch(key):
-            translated.update(_translate_in_block(key, block, value.float()))
-        else:
-            raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
-    return translated
-
-
-def _translate_in_block(key: str, block: re.Match[str], value: torch.Tensor) -> Weights:
-    tower, layer, name = block.groups()
-    prefix = f"{'vision' if tower else 'text'}_model.encoder.layers.{layer}."
-    if name.startswith("attn.in_proj_"):
-        kind = name.removeprefix("attn.in_proj_")
-        parts = zip("qkv", value.chunk(3), strict=True)
-        return {f"{prefix}self_attn.{letter}_proj.{kind}": part.contiguous() for letter, part in parts}
-    module, _, kind = name.rpartition(".")
-    if module not in _IN_BLOCK:
-        raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
-    return {f"{prefix}{_IN_BLOCK[module]}.{kind}": value}
+def translate(key: str, value: torch.Tensor) -> Weights:
+    """A weight in float32 under its name in transformers; `in_proj` is split into query, key and value."""
+    name = key
+    for pattern, replacement in _RENAMES.items():
+        name = re.sub(pattern, replacement, name)
+    value = (value.t() if key in _TRANSPOSED else value).float().contiguous()
+    if ".in_proj_" not in name:
+        return {name: value}
+    parts = zip("qkv", value.chunk(3), strict=True)
+    return {name.replace("in_proj_", f"{letter}_proj."): part.contiguous() for letter, part in parts}
 
 
 def _require_vision_transformer(weights: Weights) -> None:
@@ -148,8 +133,7 @@ def _require_vision_transformer(weights: Weights) -> None:
         raise ValueError("The image tower is a timm model, which transformers' CLIP does not have: use a ViT.")
     if "logit_bias" in weights:
         raise ValueError("There is a logit_bias: this is a SigLIP, no CLIP.")
-    missing = [key for key in _OUTER if key not in weights]
-    if missing:
+    if missing := [key for key in _TELLING if key not in weights]:
         raise ValueError(f"This is no whole original CLIP: it lacks {', '.join(missing)}.")
 
 

@@ -300,6 +300,14 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
         elif module is getattr(self, "pronunciation_projection", None):
             init.normal_(module.weight, std=module.in_features**-0.5 * factor)
 
+    def _add_tower(self, config: Any) -> None:
+        """The pronunciation tower and its projections, of a model that has them."""
+        self.pronunciation_model = IPAClipPronunciationModel._from_config(config)
+        self.pronunciation_projection = nn.Linear(
+            config.hidden_size, config.projection_dim, bias=config.projection_bias
+        )
+        self.phonetic_projection = IPAClipPhoneticProjection(config) if config.phonetic_dim > 0 else None
+
     def set_phoneme_features(self, table: Any) -> None:
         """
         Fill the phoneme feature table, which is saved with the model.
@@ -365,8 +373,8 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
         return (model, loading_info) if output_loading_info else model
 
     def _missing_of_the_tower(self, keys: Iterable[str]) -> list[str]:
-        prefix = "pronunciation_" if isinstance(self, IPAClipModel) else ""
-        return sorted(key for key in keys if key.startswith((prefix, "phonetic_projection.")))
+        clips = ("text_", "vision_", "visual_", "logit_scale")
+        return sorted(key for key in keys if not key.startswith(clips))
 
     def _advice_on_missing(self, missing: list[str]) -> str:
         """What to do about a checkpoint that lacks weights of the pronunciation tower."""
@@ -524,10 +532,6 @@ def _reject_empty_rows(counts: torch.Tensor, wanted: str) -> None:
         raise ValueError(f"Row {int(has_none.int().argmax())} of the pronunciations has no {wanted}.")
 
 
-def _phonetic_projection(config: Any) -> IPAClipPhoneticProjection | None:
-    return IPAClipPhoneticProjection(config) if config.phonetic_dim > 0 else None
-
-
 class IPAClipPronunciationModelWithProjection(_FixedVocabulary, IPAClipPreTrainedModel):
     """
     The pronunciation tower with its projection into CLIP's space.
@@ -542,11 +546,7 @@ class IPAClipPronunciationModelWithProjection(_FixedVocabulary, IPAClipPreTraine
 
     def __init__(self, config: IPAClipPronunciationConfig) -> None:
         super().__init__(config)
-        self.pronunciation_model = IPAClipPronunciationModel._from_config(config)
-        self.pronunciation_projection = nn.Linear(
-            config.hidden_size, config.projection_dim, bias=config.projection_bias
-        )
-        self.phonetic_projection = _phonetic_projection(config)
+        self._add_tower(config)
         self.post_init()
 
     def _auto_classes(self) -> dict[str, type]:
@@ -598,12 +598,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
 
     def __init__(self, config: IPAClipConfig) -> None:
         super().__init__(config)
-        pronunciation_config: Any = config.pronunciation_config
-        self.pronunciation_model = IPAClipPronunciationModel._from_config(pronunciation_config)
-        self.pronunciation_projection = nn.Linear(
-            pronunciation_config.hidden_size, self.projection_dim, bias=pronunciation_config.projection_bias
-        )
-        self.phonetic_projection = _phonetic_projection(pronunciation_config)
+        self._add_tower(config.pronunciation_config)
         # Once more, for what CLIPModel's own call could not see.
         self.post_init()
 
@@ -679,8 +674,9 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         model = cls._from_config(config, dtype=clip.dtype, attn_implementation=clip.config._attn_implementation).to(
             clip.device
         )
-        new = ("pronunciation_", "phonetic_")
-        weights = {key: value for key, value in clip.state_dict().items() if not key.startswith(new)}
+        weights = clip.state_dict()
+        for key in model._missing_of_the_tower(weights):
+            del weights[key]
         model.load_state_dict(weights, strict=False)
         if phoneme_features is not None:
             model.set_phoneme_features(phoneme_features)

@@ -15,7 +15,7 @@ from conftest import tiny_clip_tokenizer
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.conversion_scripts import convert_original_clip
 from ipaclip.conversion_scripts.convert_original_clip import image_processor, load_text_tokenizer
-from ipaclip.conversion_scripts.original_layout import to_transformers, translate
+from ipaclip.conversion_scripts.original_layout import to_transformers
 from ipaclip.conversion_scripts.original_weights import read_weights
 from original_clip import OriginalCLIP, inputs, open_clip_config
 from safetensors.torch import save_file
@@ -83,7 +83,7 @@ def test_a_text_tower_within_text() -> None:
 
 def test_the_translation_can_be_undone() -> None:
     original = OriginalCLIP(marked=False).state_dict()
-    translated = translate(original)
+    translated = to_transformers(original, activation="gelu").state_dict()
     undone: dict[str, torch.Tensor] = {
         "logit_scale": translated["logit_scale"],
         "visual.proj": translated["visual_projection.weight"].T,
@@ -142,7 +142,8 @@ def without(name: str) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (without("visual.proj"), "lacks visual.proj"),
+        (without("visual.conv1.weight"), "lacks visual.conv1.weight"),
+        (without("visual.proj"), r"1 weights are missing \(as visual_projection.weight"),
         (without("transformer.resblocks.1.ln_1.bias"), r"1 weights are missing \(as text_model.*layer_norm1.bias"),
         ({**without(""), "visual.layer1.0.conv1.weight": torch.zeros(1)}, "ResNet"),
         ({**without(""), "visual.trunk.x": torch.zeros(1)}, "timm"),
