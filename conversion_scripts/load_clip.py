@@ -8,7 +8,7 @@ from ipaclip.checkpoint_path import reading_weights, require_directory_or_name
 from ipaclip.common.checkpoints import fits_vocabulary
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
-from .comparison import in_float32, relative_difference, require_same_weights, require_small
+from .comparison import require_same
 
 
 def load_clip(name_or_path: str | os.PathLike, **kwargs: Any) -> CLIPModel:
@@ -61,32 +61,14 @@ def require_own_tokenizer(tokenizer: Any, clip: CLIPModel, description: str) -> 
 
 
 def require_same_clip(source: CLIPModel, written: CLIPModel, description: str) -> float:
-    """Compares what was written and loaded again with its source: its weights to the bit, its embeddings to rounding.
-
-    Returns:
-        How far the embeddings lie apart, as `largest_difference` says.
-
-    Raises:
-        ValueError: if a weight differs, or embeddings do by more than `TOLERANCE`.
-    """
-    require_same_weights(source, written, description)
-    return require_small(largest_difference(source, written), description)
-
-
-@torch.no_grad()
-def largest_difference(source: CLIPModel, converted: CLIPModel) -> float:
-    """The largest difference of image and text embeddings on random input, computed in float32.
-
-    As a share of the largest value among the source's embeddings, of images and of texts by themselves.
-    """
+    """As `comparison.require_same`, on random texts and images."""
     generator = torch.Generator().manual_seed(0)
     text, vision = source.config.text_config, source.config.vision_config
     ids = torch.randint(0, text.vocab_size, (4, min(16, text.max_position_embeddings)), generator=generator)
     ids[:, -1] = text.eos_token_id
     pixels = torch.randn(4, vision.num_channels, vision.image_size, vision.image_size, generator=generator)
-    embeds = [
-        (model.get_text_features(ids).pooler_output, model.get_image_features(pixels).pooler_output)
-        for model in (in_float32(source), in_float32(converted))
-    ]
-    differences = [relative_difference(before, after) for before, after in zip(*embeds, strict=True)]
-    return torch.tensor(differences).max().item()  # unlike Python's, of numbers and nan it is nan
+
+    def embed(clip: CLIPModel) -> tuple[torch.Tensor, ...]:
+        return clip.get_text_features(ids).pooler_output, clip.get_image_features(pixels).pooler_output
+
+    return require_same(source, written, embed, description)

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,9 @@ AGAIN = "copy or download it again"
 _LFS = b"version https://git-lfs"
 # What transformers reads by itself, and complains of without the file's name.
 _READ = (
-    "config.json",
-    "processor_config.json",
-    "preprocessor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "model.safetensors.index.json",
-)
+    "config.json", "processor_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "model.safetensors.index.json",
+)  # fmt: skip
 _TOKENIZER = "pronunciation_tokenizer"
 # Of a whole IPA-CLIP, one of each.
 _NEEDED: tuple[tuple[str, ...], ...] = (
@@ -83,9 +76,8 @@ def require_whole_json(directory: str | os.PathLike) -> None:
     """
     root = Path(directory)
     for folder in (root, root / _TOKENIZER):
-        for name in _READ:
-            if (folder / name).is_file():
-                _require_json(folder / name)
+        for file in filter(Path.is_file, map(folder.joinpath, _READ)):
+            _read_once(file, file.stat().st_size, file.stat().st_mtime_ns)
     for names in _needed(root):
         if not any((root / name).is_file() for name in names):
             raise FileNotFoundError(f"{root / names[0]} is missing: {AGAIN}.")
@@ -122,11 +114,6 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     return values
 
 
-def _require_json(path: Path) -> None:
-    status = path.stat()
-    _read_once(path, status.st_size, status.st_mtime_ns)
-
-
 @lru_cache(maxsize=64)
 def _read_once(path: Path, size: int, changed: int) -> None:
     """A file that did not change is looked at once."""
@@ -149,10 +136,12 @@ def reading_weights(name_or_path: str | os.PathLike | None) -> Iterator[None]:
         yield
     except SafetensorError as error:
         corrupt = str(name_or_path)
-        for file in sorted(Path(corrupt).glob("*.safetensors"), reverse=True):
-            with suppress(SafetensorError), safe_open(file, framework="pt"):
-                continue
-            corrupt = str(file)
+        for file in Path(corrupt).glob("*.safetensors"):
+            try:
+                with safe_open(file, framework="pt"):
+                    pass
+            except SafetensorError:
+                corrupt = str(file)
         raise OSError(f"{corrupt} is not a valid safetensors file ({error}): {AGAIN}.") from error
     except UnpicklingError as error:
         raise OSError(
