@@ -2,16 +2,19 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import fast_imports, keep_libraries_quiet, show_progress
 from .search import print_hits
 
+if TYPE_CHECKING:
+    from ipaclip.search import PictureSearch
+
 # How a name might be misspelled; none is the name of a picture.
 SEARCHES = ("batterfly", "dolfin", "oktopus", "kaktus", "pitsa", "skorpion", "avokado", "yoonikorn")
-RESPELLINGS = 2
+RESPELLINGS = 2  # of each name, further ones than the questions
 
 
 def quickstart(
@@ -80,12 +83,16 @@ def quickstart(
     typer.echo(report.to_markdown())
     typer.echo(f"The column of both towers: {checkpoint} {NO_GATE}.\n")
     add_to_metrics(checkpoint, retrieval=report.to_dict())
-    typer.echo("4. Words that nobody wrote:\n")
-    for query, hits in zip(SEARCHES, pictures.search(SEARCHES, top=3), strict=True):
-        print_hits(query, hits)
-    typer.echo("")
+    _show_searches(pictures)
     typer.echo(
         f"The checkpoint lies in {checkpoint}. Next:\n"
         f'  ipaclip search "your own mispeling" --checkpoint {checkpoint}\n'
         f'  ipaclip search "your own mispeling" --both      # the shipped checkpoint, beside its text tower'
     )
+
+
+def _show_searches(pictures: "PictureSearch") -> None:
+    typer.echo("4. Words that nobody wrote:\n")
+    for query, hits in zip(SEARCHES, pictures.search(SEARCHES, top=3), strict=True):
+        print_hits(query, hits)
+    typer.echo("")

@@ -113,7 +113,8 @@ def copy_text_tower(model: IPAClipModel) -> None:
     Raises:
         ValueError: if the blocks of the two towers do not fit each other.
     """
-    text, pronunciation = model.config.text_config, model.config.pronunciation_config
+    text: Any = model.config.text_config
+    pronunciation: Any = model.config.pronunciation_config
     for name in SAME_IN_BOTH_TOWERS:
         ours, theirs = getattr(pronunciation, name), getattr(text, name)
         if ours != theirs:

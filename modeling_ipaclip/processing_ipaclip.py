@@ -175,17 +175,18 @@ class IPAClipProcessor(ProcessorMixin):
         """
         if ipa is not None and pronounce is not None:
             raise ValueError("`ipa` and `pronounce` are two ways to pass the same thing: pass one of them.")
+        given, name = (ipa, "ipa") if pronounce is None else (pronounce, "pronounce")
         own = kwargs.pop("pronunciation_kwargs", {})
         features = BatchFeature()
         if text is not None:
             with TOKENIZERS:
                 features.update(super().__call__(text=text, **self._padded(kwargs, self.tokenizer)))
-        if images is not None or (text is None and ipa is None and pronounce is None):
+        if images is not None or (text is None and given is None):
             features.update(super().__call__(images=images, **kwargs))
-        if ipa is not None or pronounce is not None:
-            name = "ipa" if pronounce is None else "the transcription of pronounce"
-            strings = _strings(ipa, name) if pronounce is None else _strings(pronounce, "pronounce")
+        if given is not None:
+            strings = _strings(given, name)
             if pronounce is not None:
+                name = "the transcription of pronounce"
                 strings = _strings(self.transcribe(strings, language), name)
             shared = {key: value for key, value in kwargs.items() if key != "max_length" or text is None}
             shared = self._padded({**shared, "text_kwargs": own}, self.pronunciation_tokenizer)
@@ -193,8 +194,7 @@ class IPAClipProcessor(ProcessorMixin):
             merged = self._merge_kwargs(ProcessingKwargs, settings, **shared)["text_kwargs"]
             with TOKENIZERS:
                 self._warn_of_losses(strings, name, merged)
-                one = isinstance(ipa if pronounce is None else pronounce, str)
-                encoded = self.pronunciation_tokenizer(strings[0] if one else strings, **merged)
+                encoded = self.pronunciation_tokenizer(strings[0] if isinstance(given, str) else strings, **merged)
             features.update({f"pronunciation_{key}": value for key, value in encoded.items()})
         return features
 

@@ -139,10 +139,11 @@ def init_from_text_tower(student: IPAClipPronunciationModelWithProjection, teach
     Raises:
         StudentError: if nothing fits, or nothing but norms.
     """
-    tower, source = student.pronunciation_model, teacher.text_tower
+    tower: Any = student.pronunciation_model
+    source: Any = teacher.text_tower
     copied = copy_text_blocks(tower, source)
     if all("norm" in name for name in copied):
-        config: Any = source.config
+        config = source.config
         raise StudentError(
             f"student.init_from_text_tower: nothing of the text tower of {teacher.name} ({type(source).__name__}, "
             f"{getattr(config, 'hidden_size', '?')} wide, {getattr(config, 'num_attention_heads', '?')} heads) fits a "

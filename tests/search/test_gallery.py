@@ -124,6 +124,22 @@ def test_files_written_by_others_load(tmp_path: Path) -> None:
     assert hits == [(GalleryEntry("🐶", "dog"), 1.0)]
 
 
+@pytest.mark.parametrize("writer", ["write_bytes", "write_text"])
+def test_no_file_is_replaced_before_both_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    Gallery(ENTRIES, AXES).save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path: Path, *content: object, **options: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, writer, full)
+    with pytest.raises(OSError, match="No space left"):
+        Gallery(ENTRIES[:1], AXES[:1]).save(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_failed_save_leaves_the_old_gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Gallery(ENTRIES, AXES).save(tmp_path)
 
