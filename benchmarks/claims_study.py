@@ -16,11 +16,11 @@ from typing import Any
 
 from distillation_study import VARIANTS, Study, finished, spread
 from ipaclip import IPAClipModel, IPAClipProcessor
-from ipaclip.cli.phonetic import fit_phonetic
 from ipaclip.evaluation import Checkpoint, Options, read_judgements, run_suites
 from ipaclip.evaluation.pwesuite.tasks import evaluate_pwesuite
 from ipaclip.evaluation.sound_alone import encode_sound
 from ipaclip.search import PictureSearch
+from ipaclip.training.sound_alone.checkpoint import fit_checkpoint
 from report import machine, markdown_table, versions
 from sound_alone import cmu_words
 
@@ -46,7 +46,7 @@ def measure(study: Study, features: str, seed: int, fit_steps: int, judgements: 
     recalls = [row.recall for row in asked]
     losses = [max(recall["text"][1], recall["heard"][1]) - recall["both"][1] for recall in recalls]
     shutil.rmtree(sounds, ignore_errors=True)
-    fit_phonetic(str(tower), sounds, steps=fit_steps, seed=seed)
+    fit_checkpoint(tower, sounds, steps=fit_steps, seed=seed)
     model = IPAClipModel.from_pretrained(sounds, local_files_only=True).float().eval()
     processor = IPAClipProcessor.from_pretrained(sounds, local_files_only=True)
     checkpoint = Checkpoint(features, model, processor)

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 import yaml
 from ipaclip import embedded_checkpoint
-from ipaclip.cli.quickstart import write_inputs
 from ipaclip.evaluation import (
     RealWords,
     RetrievalReport,
@@ -36,6 +35,7 @@ from ipaclip.search import Gallery, PictureSearch
 from ipaclip.tokenization import get_transcriber
 from ipaclip.training.arguments import DistillationArguments
 from ipaclip.training.distillation import Distillation
+from ipaclip.training.quickstart import write_inputs
 
 logger = logging.getLogger("study")
 
@@ -84,7 +84,9 @@ class Study:
         self.inventory = RealWords.load(transcriber).inventory(transcriber.transcribe(self.names))
         self.queries = build_queries(self.names, transcriber, self.inventory)
         respellings = further_respellings(self.names, transcriber, self.queries, 2)
-        self.texts, self.held_out = write_inputs(output, self.gallery, respellings, held_out_words(self.queries))
+        self.texts, self.held_out = write_inputs(
+            output, self.gallery.entries, respellings, held_out_words(self.queries)
+        )
 
     def arguments(self, changes: dict[str, Any], seed: int, directory: Path) -> DistillationArguments:
         text = (files("ipaclip.training") / "configs" / "quickstart.yaml").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """`ipaclip convert clip | original | onnx | merge | split`."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -35,6 +36,13 @@ convert = typer.Typer(
 )
 
 
+def _scripts() -> ModuleType:
+    keep_libraries_quiet()
+    with fast_imports():
+        from ipaclip import conversion_scripts
+    return conversion_scripts
+
+
 @convert.command()
 def clip(
     clip: Annotated[str, typer.Argument(metavar="CLIP", help="Hub name or directory of a transformers CLIP.")],
@@ -47,10 +55,8 @@ def clip(
     seed: Annotated[int, _SEED] = 0,
 ) -> None:
     """Put a new, untrained pronunciation tower beside a CLIP, and check that the CLIP stays as it is."""
-    keep_libraries_quiet()
-    with fast_imports():
-        from ipaclip.conversion_scripts import convert_clip_to_ipaclip, verdict
-    difference = convert_clip_to_ipaclip(
+    scripts = _scripts()
+    difference = scripts.convert_clip_to_ipaclip(
         clip,
         output,
         preset=preset,
@@ -59,7 +65,7 @@ def clip(
         language=language,
         seed=seed,
     )
-    typer.echo(f"{output}: {verdict(difference, clip)}")
+    typer.echo(f"{output}: {scripts.verdict(difference, clip)}")
 
 
 @convert.command()
@@ -88,10 +94,8 @@ def original(
     seed: Annotated[int, _SEED] = 0,
 ) -> None:
     """Turn a checkpoint of OpenAI's CLIP or of open_clip into an IPA-CLIP. Nothing in the file is executed."""
-    keep_libraries_quiet()
-    with fast_imports():
-        from ipaclip.conversion_scripts import convert_original_clip, verdict
-    difference = convert_original_clip(
+    scripts = _scripts()
+    difference = scripts.convert_original_clip(
         source,
         output,
         config=config,
@@ -103,7 +107,7 @@ def original(
         language=language,
         seed=seed,
     )
-    typer.echo(f"{output}: {verdict(difference, source)}")
+    typer.echo(f"{output}: {scripts.verdict(difference, source)}")
 
 
 @convert.command()
@@ -118,11 +122,9 @@ def onnx(
     int8: Annotated[bool, typer.Option(help="Also with weights in int8.")] = True,
 ) -> None:
     """Export towers to ONNX, and print how they compare with PyTorch."""
-    keep_libraries_quiet()
-    with fast_imports():
-        from ipaclip.conversion_scripts import export_onnx, to_markdown
-    reports = export_onnx(checkpoint, output, towers=tower or ("pronunciation",), int8=int8)
-    typer.echo(to_markdown(reports), nl=False)
+    scripts = _scripts()
+    reports = scripts.export_onnx(checkpoint, output, towers=tower or ("pronunciation",), int8=int8)
+    typer.echo(scripts.to_markdown(reports), nl=False)
 
 
 @convert.command()
@@ -132,20 +134,14 @@ def merge(
     output: Annotated[Path, _OUTPUT],
 ) -> None:
     """Put a trained pronunciation tower onto a CLIP."""
-    keep_libraries_quiet()
-    with fast_imports():
-        from ipaclip.conversion_scripts import merge as merge_tower
-        from ipaclip.conversion_scripts import verdict
-    difference = merge_tower(tower, clip, output)
-    typer.echo(f"{output}: {verdict(difference, f'{clip} and {tower}')}")
+    scripts = _scripts()
+    difference = scripts.merge(tower, clip, output)
+    typer.echo(f"{output}: {scripts.verdict(difference, f'{clip} and {tower}')}")
 
 
 @convert.command()
 def split(checkpoint: Annotated[str, _CHECKPOINT], output: Annotated[Path, _OUTPUT]) -> None:
     """Take the pronunciation tower off: DIR/pronunciation and DIR/clip."""
-    keep_libraries_quiet()
-    with fast_imports():
-        from ipaclip.conversion_scripts import split as split_checkpoint
-        from ipaclip.conversion_scripts import verdict
-    difference = split_checkpoint(checkpoint, output)
-    typer.echo(f"{output}/pronunciation, {output}/clip: {verdict(difference, checkpoint)}")
+    scripts = _scripts()
+    difference = scripts.split(checkpoint, output)
+    typer.echo(f"{output}/pronunciation, {output}/clip: {scripts.verdict(difference, checkpoint)}")

@@ -1,11 +1,12 @@
 """The files of a checkpoint that neither model nor processor writes, and how they travel from one to another."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .files import copy_file
+from .files import copy_file, write_json
 
 # Embeddings of pictures belong to the image tower: they stay right beside any pronunciation tower.
 GALLERY_FILES = ("gallery.safetensors", "gallery.json")
@@ -54,6 +55,22 @@ def copy_files(
             copy_file(source, Path(target) / name)
             copied.append(name)
     return copied
+
+
+def add_to_metrics(checkpoint: str | os.PathLike, **values: Any) -> None:
+    """
+    Adds to what a checkpoint's `metrics.json` says, or replaces it.
+
+    Raises:
+        `ValueError`: if the file is no JSON object.
+        `OSError`: if it cannot be written.
+    """
+    path = Path(checkpoint) / METRICS_FILE
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        write_json(path, {**metrics, **values}, indent=2)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no JSON object ({error}): copy or download it again.") from error
 
 
 def fits_vocabulary(tokenizer: Any, vocab_size: int) -> bool:

@@ -1,6 +1,7 @@
 """Is what was written what it was made of? The weights must be, to the bit; the embeddings, but for rounding."""
 
 import copy
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
@@ -27,11 +28,22 @@ def relative_difference(before: Tensor, after: Tensor) -> float:
     return (before - after).abs().max().item() / scale
 
 
-def require_same_weights(source: nn.Module, written: Any, description: str) -> None:
-    """Every weight of `source` is in `written`, of the same value. Other dtypes are compared in the wider of the two.
+def require_same(
+    source: nn.Module, written: Any, embed: Callable[[Any], tuple[Tensor, ...]], description: str
+) -> float:
+    """Compares what was written and loaded again with its source: its weights to the bit, its embeddings to rounding.
+
+    Args:
+        source: What was written.
+        written: What was loaded; it may have further weights. Other dtypes are compared in the wider of the two.
+        embed: Of either model in float32, some embeddings.
+        description: Of the source.
+
+    Returns:
+        The largest difference of embeddings, as a share of the largest value among the source's.
 
     Raises:
-        ValueError: if any differs.
+        ValueError: if a weight differs, or embeddings do by more than `TOLERANCE`, or are no numbers.
     """
     weights = written.state_dict()
     changed = [
@@ -41,6 +53,16 @@ def require_same_weights(source: nn.Module, written: Any, description: str) -> N
         raise ValueError(
             f"What was written does not hold the weights of {description}: {len(changed)} differ (as {changed[0]})."
         )
+    with torch.no_grad():
+        pairs = zip(embed(in_float32(source)), embed(in_float32(written)), strict=True)
+    # Unlike Python's, torch's maximum of numbers and nan is nan.
+    difference = torch.tensor([relative_difference(before, after) for before, after in pairs]).max().item()
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"What was written does not give the embeddings of {description}: they differ by up to {difference:.1e} of "
+            f"the largest value, and rounding explains no more than {TOLERANCE:g}."
+        )
+    return difference
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
@@ -48,20 +70,6 @@ def _equal(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(
         one.to(dtype), other.to(dtype), rtol=0, atol=0, equal_nan=one.is_floating_point()
     )
-
-
-def require_small(difference: float, description: str) -> float:
-    """The relative difference of embeddings, if it is rounding.
-
-    Raises:
-        ValueError: if it is more than `TOLERANCE`, or no number.
-    """
-    if not difference <= TOLERANCE:
-        raise ValueError(
-            f"What was written does not give the embeddings of {description}: they differ by up to {difference:.1e} of "
-            f"the largest value, and rounding explains no more than {TOLERANCE:g}."
-        )
-    return difference
 
 
 def verdict(difference: float, description: object) -> str:

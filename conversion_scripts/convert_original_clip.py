@@ -1,14 +1,14 @@
 """OpenAI's and open_clip's checkpoints → IPA-CLIP with a new, untrained pronunciation tower."""
 
 import gzip
-import json
 import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tokenizers.pre_tokenizers import ByteLevel
+from ipaclip.checkpoint_path import read_json
 from transformers import AutoTokenizer, CLIPImageProcessor, CLIPTokenizer
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from .convert_clip_to_ipaclip import NewTower, save_as_ipaclip
 from .load_clip import require_own_tokenizer
@@ -87,14 +87,12 @@ def _read_config(weights: Path, config: Path | None) -> dict[str, Any] | None:
     file = config or weights.with_name(OPEN_CLIP_CONFIG)
     if config is None and not file.is_file():
         return None
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        if "model_cfg" not in document:
-            document = {"model_cfg": document}
-        if not {"vision_cfg", "text_cfg"} <= document["model_cfg"].keys():
-            raise ValueError("vision_cfg or text_cfg is missing")
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} is no configuration of open_clip: {error}.") from error
+    document = read_json(file)
+    if "model_cfg" not in document:
+        document = {"model_cfg": document}
+    model_config = document["model_cfg"]
+    if not isinstance(model_config, dict) or not {"vision_cfg", "text_cfg"} <= model_config.keys():
+        raise ValueError(f"{file} is no configuration of open_clip: vision_cfg or text_cfg is missing.")
     if file.stem.endswith("-quickgelu"):
         document["model_cfg"]["quick_gelu"] = True
     return document
@@ -129,20 +127,13 @@ def _tokenizer_from_merges(file: Path, max_length: int) -> CLIPTokenizer:
     content = file.read_bytes()
     text = (gzip.decompress(content) if file.suffix.lower() == ".gz" else content).decode("utf-8")
     merges = text.split("\n")[1 : 49152 - 256 - 2 + 1]
-    signs = _byte_signs()
+    signs = list(bytes_to_unicode().values())  # in GPT-2's order
     tokens = [*signs, *(f"{sign}</w>" for sign in signs), *("".join(merge.split()) for merge in merges if merge)]
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     pairs = [tuple(merge.split()) for merge in merges if merge]
     return CLIPTokenizer(
         vocab={token: row for row, token in enumerate(tokens)}, merges=pairs, model_max_length=max_length
     )
-
-
-def _byte_signs() -> list[str]:
-    """The signs that stand for bytes, in GPT-2's order: first those that show themselves, then the others."""
-    signs = sorted(ByteLevel.alphabet())
-    shown = [sign for sign in signs if ord(sign) < 256]
-    return shown + [sign for sign in signs if ord(sign) >= 256]
 
 
 def image_processor(size: int, preprocess_cfg: dict[str, Any]) -> CLIPImageProcessor:

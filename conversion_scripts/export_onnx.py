@@ -1,12 +1,13 @@
 """Towers of an IPA-CLIP → ONNX, in fp32 and int8, compared with PyTorch."""
 
 import logging
-import time
+import timeit
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.checkpoint_path import require_directory_or_name
 from ipaclip.common.checkpoints import copy_files
 from ipaclip.common.files import new_directory
+from ipaclip.common.tables import markdown_table
 
 from .comparison import TOLERANCE, relative_difference
 
@@ -95,16 +97,15 @@ def export_onnx(
 
 def to_markdown(reports: Sequence[TowerReport]) -> str:
     """The comparison as a table."""
-    lines = [
-        "| tower | runtime | size, MB | largest difference | smallest cosine | one input, ms | 32 inputs, ms |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {r.tower} | {r.runtime} | {r.size / 1e6:.2f} | {r.largest_difference:.1e} | {r.smallest_cosine:.5f} | "
-        f"{r.latency_one:.2f} | {r.latency_batch:.2f} |"
+    header = ("tower", "runtime", "size, MB", "largest difference", "smallest cosine", "one input, ms", "32 inputs, ms")
+    rows = [
+        (
+            r.tower, r.runtime, f"{r.size / 1e6:.2f}", f"{r.largest_difference:.1e}", f"{r.smallest_cosine:.5f}",
+            f"{r.latency_one:.2f}", f"{r.latency_batch:.2f}",
+        )
         for r in reports
-    ]
-    return "\n".join(lines) + "\n"
+    ]  # fmt: skip
+    return markdown_table(header, rows) + "\n"
 
 
 class _Tower(torch.nn.Module):
@@ -285,9 +286,4 @@ def _compare(tower: _Tower, runtime: str, size: int, run: Callable[..., torch.Te
 
 def _median_milliseconds(run: Callable[..., torch.Tensor], inputs: tuple[torch.Tensor, ...], repeats: int) -> float:
     run(*inputs)
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        run(*inputs)
-        times.append(time.perf_counter() - started)
-    return 1000 * sorted(times)[len(times) // 2]
+    return 1000 * median(timeit.repeat(lambda: run(*inputs), number=1, repeat=repeats))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
+from ipaclip.common.tables import markdown_table
 from ipaclip.common.training_table import training_table
 
 from .hub_languages import hub_languages
@@ -122,11 +123,11 @@ def _results(retrieval: dict[str, Any] | None) -> str:
     if not retrieval:
         return ""
     ranks = ("1", "5", "10")
-    lines = [f"| queries | {' | '.join(ASKED_BY.values())} |", f"| --- | {' | '.join('---:' for _ in ASKED_BY)} |"]
+    rows = []
     for row in retrieval["rows"]:
         shares = [" / ".join(f"{100 * row['recall'][by][rank]:.1f}" for rank in ranks) for by in ASKED_BY]
-        lines.append(f"| {QUERIES.get(row['kind'], row['kind'])} | {' | '.join(shares)} |")
-    table = "\n".join(lines)
+        rows.append([QUERIES.get(row["kind"], row["kind"]), *shares])
+    table = markdown_table(["queries", *ASKED_BY.values()], rows)
     return f"""## Results
 
 Percent of queries whose picture, of {retrieval["pictures"]}, is found at rank 1 / among 5 / among 10.

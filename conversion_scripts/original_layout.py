@@ -18,58 +18,51 @@ ACTIVATIONS = ("quick_gelu", "gelu")
 OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")
 HEAD_WIDTH = 64
 
-# Weights outside the blocks, and whether they are stored transposed, as `x @ weight`.
-_OUTER = {
-    "logit_scale": ("logit_scale", False),
-    "token_embedding.weight": ("text_model.embeddings.token_embedding.weight", False),
-    "positional_embedding": ("text_model.embeddings.position_embedding.weight", False),
-    "ln_final.weight": ("text_model.final_layer_norm.weight", False),
-    "ln_final.bias": ("text_model.final_layer_norm.bias", False),
-    "text_projection": ("text_projection.weight", True),
-    "visual.class_embedding": ("vision_model.embeddings.class_embedding", False),
-    "visual.conv1.weight": ("vision_model.embeddings.patch_embedding.weight", False),
-    "visual.positional_embedding": ("vision_model.embeddings.position_embedding.weight", False),
-    # transformers spells it so.
-    "visual.ln_pre.weight": ("vision_model.pre_layrnorm.weight", False),
-    "visual.ln_pre.bias": ("vision_model.pre_layrnorm.bias", False),
-    "visual.ln_post.weight": ("vision_model.post_layernorm.weight", False),
-    "visual.ln_post.bias": ("vision_model.post_layernorm.bias", False),
-    "visual.proj": ("visual_projection.weight", True),
+# transformers' names, each rule after the one before.
+_RENAMES = {
+    r"^text_projection$": "text_projection.weight",
+    r"^token_embedding\.": "text_model.embeddings.token_embedding.",
+    r"^positional_embedding$": "text_model.embeddings.position_embedding.weight",
+    r"^ln_final\.": "text_model.final_layer_norm.",
+    r"^transformer\.resblocks\.": "text_model.encoder.layers.",
+    r"^visual\.proj$": "visual_projection.weight",
+    r"^visual\.class_embedding$": "vision_model.embeddings.class_embedding",
+    r"^visual\.conv1\.": "vision_model.embeddings.patch_embedding.",
+    r"^visual\.positional_embedding$": "vision_model.embeddings.position_embedding.weight",
+    r"^visual\.ln_pre\.": "vision_model.pre_layrnorm.",  # transformers spells it so
+    r"^visual\.ln_post\.": "vision_model.post_layernorm.",
+    r"^visual\.transformer\.resblocks\.": "vision_model.encoder.layers.",
+    r"\.attn\.": ".self_attn.",
+    r"\.ln_([12])\.": r".layer_norm\1.",
+    r"\.c_fc\.": ".fc1.",
+    r"\.c_proj\.": ".fc2.",
 }
-_IN_BLOCK = {
-    "attn.out_proj": "self_attn.out_proj",
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
-_BLOCK = re.compile(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)")
+# Stored as `x @ weight`.
+_TRANSPOSED = ("text_projection", "visual.proj")
+# What tells the shape of a model.
+_TELLING = (
+    "text_projection", "token_embedding.weight", "positional_embedding", "visual.conv1.weight",
+    "visual.positional_embedding",
+)  # fmt: skip
 _CUSTOM_TEXT = re.compile(
     r"text\.(?=transformer\.|token_embedding\.|positional_embedding$|ln_final\.|text_projection$)"
 )
 
 # What open_clip can be told to do that transformers' CLIP does not; the values that change nothing are allowed.
+_ONLY_OFF = (
+    "attentional_pool", "embed_cls", "final_ln_after_pool", "no_causal_mask", "no_ln_pre", "proj_bias", "qk_norm",
+    "scale_attn", "scale_attn_inner", "scale_fc", "scale_heads", "scaled_cosine_attn",
+)  # fmt: skip
 _HARMLESS: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(_ONLY_OFF, (False,)),
     "act_kwargs": (None, {}),
-    "attentional_pool": (False,),
     "block_type": (None, "default"),
-    "embed_cls": (False,),
-    "final_ln_after_pool": (False,),
     "hf_model_name": (None,),
     "ls_init_value": (None,),
-    "no_causal_mask": (False,),
-    "no_ln_pre": (False,),
     "norm_kwargs": (None, {}),
     "pool_type": ("tok", "argmax"),
     "pos_embed_type": ("learnable", "sin_cos_2d"),
-    "proj_bias": (False,),
     "proj_type": ("linear",),
-    "qk_norm": (False,),
-    "scale_attn": (False,),
-    "scale_attn_inner": (False,),
-    "scale_fc": (False,),
-    "scale_heads": (False,),
-    "scaled_cosine_attn": (False,),
     "timm_model_name": (None, ""),
 }
 # Seen in the weights, or of no consequence once a model is trained.
@@ -106,46 +99,31 @@ def to_transformers(
         _require_harmless(model_config)
     config = _configuration(weights, _activation(activation, model_config, from_openai), model_config, from_openai)
     model = CLIPModel(config).eval()
-    translated = translate(weights)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    for name, value in translated.items():
-        if expected.get(name) != tuple(value.shape):
-            raise ValueError(f"{name} should have the shape {expected.get(name)}, but has {tuple(value.shape)}.")
+    translated: Weights = {}
+    for key, value in weights.items():
+        for name, part in translate(key, value).items():
+            if name not in expected:
+                raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
+            if expected[name] != tuple(part.shape):
+                raise ValueError(f"{name} should have the shape {expected[name]}, but has {tuple(part.shape)}.")
+            translated[name] = part
     if missing := sorted(expected.keys() - translated.keys()):
         raise ValueError(f"This is no whole CLIP: {len(missing)} weights are missing (as {missing[0]}).")
     model.load_state_dict(translated)
     return model
 
 
-def translate(weights: Weights) -> Weights:
-    """The same weights under transformers' names, `in_proj` split into query, key and value.
-
-    Raises:
-        ValueError: if a weight has no place in transformers' CLIP.
-    """
-    translated: Weights = {}
-    for key, value in weights.items():
-        if key in _OUTER:
-            name, is_transposed = _OUTER[key]
-            translated[name] = (value.t() if is_transposed else value).float().contiguous()
-        elif block := _BLOCK.fullmatch(key):
-            translated.update(_translate_in_block(key, block, value.float()))
-        else:
-            raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
-    return translated
-
-
-def _translate_in_block(key: str, block: re.Match[str], value: torch.Tensor) -> Weights:
-    tower, layer, name = block.groups()
-    prefix = f"{'vision' if tower else 'text'}_model.encoder.layers.{layer}."
-    if name.startswith("attn.in_proj_"):
-        kind = name.removeprefix("attn.in_proj_")
-        parts = zip("qkv", value.chunk(3), strict=True)
-        return {f"{prefix}self_attn.{letter}_proj.{kind}": part.contiguous() for letter, part in parts}
-    module, _, kind = name.rpartition(".")
-    if module not in _IN_BLOCK:
-        raise ValueError(f"{key} has no place in transformers' CLIP: this model is another architecture.")
-    return {f"{prefix}{_IN_BLOCK[module]}.{kind}": value}
+def translate(key: str, value: torch.Tensor) -> Weights:
+    """A weight in float32 under its name in transformers; `in_proj` is split into query, key and value."""
+    name = key
+    for pattern, replacement in _RENAMES.items():
+        name = re.sub(pattern, replacement, name)
+    value = (value.t() if key in _TRANSPOSED else value).float().contiguous()
+    if ".in_proj_" not in name:
+        return {name: value}
+    parts = zip("qkv", value.chunk(3), strict=True)
+    return {name.replace("in_proj_", f"{letter}_proj."): part.contiguous() for letter, part in parts}
 
 
 def _require_vision_transformer(weights: Weights) -> None:
@@ -155,8 +133,7 @@ def _require_vision_transformer(weights: Weights) -> None:
         raise ValueError("The image tower is a timm model, which transformers' CLIP does not have: use a ViT.")
     if "logit_bias" in weights:
         raise ValueError("There is a logit_bias: this is a SigLIP, no CLIP.")
-    missing = [key for key in _OUTER if key not in weights]
-    if missing:
+    if missing := [key for key in _TELLING if key not in weights]:
         raise ValueError(f"This is no whole original CLIP: it lacks {', '.join(missing)}.")
 
 
@@ -169,12 +146,10 @@ def _require_harmless(model_config: dict[str, Any]) -> None:
 
 
 def _activation(given: str | None, model_config: dict[str, Any] | None, from_openai: bool) -> str:
-    if given is not None and given not in ACTIVATIONS:
+    if given not in (None, *ACTIVATIONS):
         raise ValueError(f"The activation must be one of {', '.join(ACTIVATIONS)}, got {given!r}.")
-    known = None
-    if from_openai:
-        known = "quick_gelu"
-    elif model_config is not None:
+    known = "quick_gelu" if from_openai else None
+    if known is None and model_config is not None:
         known = "quick_gelu" if model_config.get("quick_gelu", False) else "gelu"
     if known is None and given is None:
         raise ValueError(
@@ -195,7 +170,7 @@ def _configuration(
     side = math.isqrt(len(weights["visual.positional_embedding"]) - 1)
     if side * side != len(weights["visual.positional_embedding"]) - 1:
         raise ValueError("The pictures of this model are not square: transformers' CLIP wants them square.")
-    vision_cfg, text_cfg = (model_config or {}).get("vision_cfg", {}), (model_config or {}).get("text_cfg", {})
+    vision_cfg, text_cfg = ((model_config or {}).get(name, {}) for name in ("vision_cfg", "text_cfg"))
     vision_heads = vision_width // vision_cfg.get("head_width", HEAD_WIDTH)
     text_heads = text_cfg.get("heads", 8 if model_config is not None and not from_openai else text_width // HEAD_WIDTH)
     return CLIPConfig(

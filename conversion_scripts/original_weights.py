@@ -64,9 +64,10 @@ def _read_torch_save(file: Path) -> dict[str, torch.Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):  # the unpickler's word for a class or function
-            raise ValueError(f"{file} holds more than tensors, and to load it could run any code: refused.") from error
-        raise OSError(f"{file} is not a file of torch.save, or is cut off: download it again.") from error
+        raise OSError(
+            f"{file} is no file of torch.save, is cut off, or holds more than tensors, and to load it could run any "
+            "code: refused, download it again."
+        ) from error
     except (RuntimeError, EOFError) as error:
         raise OSError(f"{file} is not a file of torch.save, or is cut off: download it again.") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):

@@ -1,9 +1,10 @@
 """
 Registration with transformers' Auto classes, put off until one of them is used.
 
-The Auto classes live in modules that import torch and half of transformers, which takes seconds; so `import ipaclip`
-imports neither, but waits for these modules. What is registered once they are there must itself be light: while they
-are imported, most of transformers is only half imported. Hence the stand-ins for the configurations.
+transformers' guides register in `__init__`, but their Auto classes import torch and half of transformers: that takes
+seconds, where `import ipaclip` takes 0.05 s. So it waits for these modules, by a hook on their import, for transformers
+has no way to announce a class by its name. While they are imported, most of transformers is only half imported; hence
+the stand-ins for the configurations.
 """
 
 import sys
@@ -16,36 +17,29 @@ from types import ModuleType
 from typing import Any
 
 AUTO = "transformers.models.auto"
+MODEL_TYPES = {"IPAClipConfig": "ipaclip", "IPAClipPronunciationConfig": "ipaclip_pronunciation_model"}
 
 
 @cache
 def register_models() -> None:
     """Register configurations, models and image classification for good; called before any of them is used."""
-    from transformers import (
-        AutoConfig,
-        AutoModel,
-        AutoModelForTextEncoding,
-        AutoModelForZeroShotImageClassification,
-    )
+    import transformers as auto
 
-    from .configuration_ipaclip import IPAClipConfig, IPAClipPronunciationConfig
-    from .modeling_ipaclip import (
-        IPAClipModel,
-        IPAClipPronunciationModel,
-        IPAClipPronunciationModelWithProjection,
-    )
+    from . import modeling_ipaclip as ours
 
-    for config_class in (IPAClipConfig, IPAClipPronunciationConfig):
-        AutoConfig.register(config_class.model_type, config_class, exist_ok=True)
-    AutoModel.register(IPAClipConfig, IPAClipModel, exist_ok=True)
-    AutoModel.register(IPAClipPronunciationConfig, IPAClipPronunciationModel, exist_ok=True)
-    AutoModelForTextEncoding.register(
-        IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection, exist_ok=True
-    )
-    AutoModelForZeroShotImageClassification.register(IPAClipConfig, IPAClipModel, exist_ok=True)
+    whole, tower = ours.IPAClipConfig, ours.IPAClipPronunciationConfig
+    for config_class in (whole, tower):
+        auto.AutoConfig.register(config_class.model_type, config_class, exist_ok=True)
+    for auto_class, config_class, model_class in (
+        (auto.AutoModel, whole, ours.IPAClipModel),
+        (auto.AutoModel, tower, ours.IPAClipPronunciationModel),
+        (auto.AutoModelForTextEncoding, tower, ours.IPAClipPronunciationModelWithProjection),
+        (auto.AutoModelForZeroShotImageClassification, whole, ours.IPAClipModel),
+    ):
+        auto_class.register(config_class, model_class, exist_ok=True)
 
 
-def _stand_in(name: str, model_type: str) -> type:
+def _stand_in(name: str) -> type:
     """A class that AutoConfig may call in a configuration's place, once: its call registers the true one."""
 
     def true_class() -> Any:
@@ -60,18 +54,14 @@ def _stand_in(name: str, model_type: str) -> type:
     def new(cls: type, *args: Any, **kwargs: Any) -> Any:
         return true_class()(*args, **kwargs)
 
-    members = {"model_type": model_type, "from_dict": classmethod(from_dict), "__new__": new, "__module__": __name__}
-    return type(name, (), members)
+    return type(name, (), {"from_dict": classmethod(from_dict), "__new__": new, "__module__": __name__})
 
 
 def _register_configurations() -> None:
     from transformers.models.auto.configuration_auto import AutoConfig
 
-    for name, model_type in (
-        ("IPAClipConfig", "ipaclip"),
-        ("IPAClipPronunciationConfig", "ipaclip_pronunciation_model"),
-    ):
-        AutoConfig.register(model_type, _stand_in(name, model_type), exist_ok=True)
+    for name, model_type in MODEL_TYPES.items():
+        AutoConfig.register(model_type, _stand_in(name), exist_ok=True)
 
 
 def _register_processor() -> None:

@@ -1,7 +1,9 @@
-"""What may name a checkpoint, a directory or a name on the Hub, and whether the directory's JSON is whole."""
+"""What may name a checkpoint, a directory or a name on the Hub, and whether the directory's files are whole."""
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,9 @@ AGAIN = "copy or download it again"
 _LFS = b"version https://git-lfs"
 # What transformers reads by itself, and complains of without the file's name.
 _READ = (
-    "config.json",
-    "processor_config.json",
-    "preprocessor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "model.safetensors.index.json",
-)
+    "config.json", "processor_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "model.safetensors.index.json",
+)  # fmt: skip
 _TOKENIZER = "pronunciation_tokenizer"
 # Of a whole IPA-CLIP, one of each.
 _NEEDED: tuple[tuple[str, ...], ...] = (
@@ -45,6 +40,32 @@ def require_directory_or_name(name: str | os.PathLike) -> None:
         raise FileNotFoundError(f"There is no directory {name}: give a checkpoint's directory or its name on the Hub.")
 
 
+def local_checkpoint(name: str | Path) -> Path:
+    """The directory of a checkpoint: `name` itself if it is a directory, else its files, fetched from the Hub.
+
+    A directory is never asked for on the Hub, nor is a name that can only be a path.
+
+    Raises:
+        `FileNotFoundError`: If there is no such directory, nor a checkpoint of this name on the Hub or in its cache.
+        `OSError`: If a JSON file of it is damaged or missing, with its name.
+    """
+    require_directory_or_name(name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    from huggingface_hub import snapshot_download
+
+    try:
+        # All at once: gallery, processor and weights are of one revision, and nothing asks the network afterwards.
+        directory = Path(snapshot_download(str(name), allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"There is no directory {name}, and the Hub did not give a checkpoint of that name ({error})."
+        ) from error
+    require_whole_json(directory)
+    return directory
+
+
 def require_whole_json(directory: str | os.PathLike) -> None:
     """
     Looks at the JSON files of a checkpoint, of any model, before transformers does.
@@ -55,9 +76,8 @@ def require_whole_json(directory: str | os.PathLike) -> None:
     """
     root = Path(directory)
     for folder in (root, root / _TOKENIZER):
-        for name in _READ:
-            if (folder / name).is_file():
-                _require_json(folder / name)
+        for file in filter(Path.is_file, map(folder.joinpath, _READ)):
+            _read_once(file, file.stat().st_size, file.stat().st_mtime_ns)
     for names in _needed(root):
         if not any((root / name).is_file() for name in names):
             raise FileNotFoundError(f"{root / names[0]} is missing: {AGAIN}.")
@@ -94,12 +114,37 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     return values
 
 
-def _require_json(path: Path) -> None:
-    status = path.stat()
-    _read_once(path, status.st_size, status.st_mtime_ns)
-
-
 @lru_cache(maxsize=64)
 def _read_once(path: Path, size: int, changed: int) -> None:
     """A file that did not change is looked at once."""
     read_json(path)
+
+
+@contextmanager
+def reading_weights(name_or_path: str | os.PathLike | None) -> Iterator[None]:
+    """
+    Names the weight file that cannot be read, where the libraries name none.
+
+    Raises:
+        `OSError`: if it is corrupt, or a pickle that holds more than tensors.
+    """
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        yield
+    except SafetensorError as error:
+        corrupt = str(name_or_path)
+        for file in Path(corrupt).glob("*.safetensors"):
+            try:
+                with safe_open(file, framework="pt"):
+                    pass
+            except SafetensorError:
+                corrupt = str(file)
+        raise OSError(f"{corrupt} is not a valid safetensors file ({error}): {AGAIN}.") from error
+    except UnpicklingError as error:
+        raise OSError(
+            f"The pickled weights of {name_or_path} are cut off, or hold more than tensors, and to load them could run "
+            "any code: refused."
+        ) from error

@@ -1,10 +1,9 @@
 """IPA-CLIP model configuration."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
@@ -13,64 +12,37 @@ from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
-FEATURE_SETS = ("panphon", "ipa_chart", "learned")
-POOLINGS = ("mean", "eos", "bos")
-
 # What transformers itself passes to a configuration, beyond fields and properties.
-TRANSFORMERS_KEYS = frozenset(
-    {
-        "attn_implementation",
-        "auto_map",
-        "base_model_tp_plan",
-        "cls_token_id",
-        "decoder_start_token_id",
-        "distributed_config",
-        "experts_implementation",
-        "fusion_config",
-        "kernel_config",
-        "mask_token_id",
-        "per_layer_config",
-        "quantization_config",
-        "sep_token_id",
-        "text_config_dict",
-        "tie_word_embeddings",
-        "transformers_weights",
-        "use_cache",
-        "use_kernels",
-        "vision_config_dict",
-    }
-)
+TRANSFORMERS_KEYS = {
+    "attn_implementation", "auto_map", "base_model_tp_plan", "cls_token_id", "decoder_start_token_id",
+    "distributed_config", "experts_implementation", "fusion_config", "kernel_config", "mask_token_id",
+    "per_layer_config", "quantization_config", "sep_token_id", "text_config_dict", "tie_word_embeddings",
+    "transformers_weights", "use_cache", "use_kernels", "vision_config_dict",
+}  # fmt: skip
 
 
-def unknown_keys(config_class: type[PreTrainedConfig], keys: Iterable[str]) -> dict[str, str | None]:
-    """What is no key of a configuration, and which of its own keys each resembles, if any."""
-    common = {*dir(config_class), *TRANSFORMERS_KEYS, *(field.name for field in fields(PreTrainedConfig))}
-    own = {field.name for field in fields(config_class)} - {field.name for field in fields(PreTrainedConfig)}
-    unknown = [key for key in keys if key not in common | own and not key.startswith("_")]
-    return {key: next(iter(get_close_matches(key, own, n=1)), None) for key in unknown}
-
-
-def reject_misspelled_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any]) -> None:
+def check_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any], *, from_file: bool) -> None:
     """
-    For what a person wrote: transformers turns every unknown key into an attribute, so that a misspelled one silently
-    leaves its default.
+    transformers turns every unknown key into an attribute, so that a misspelled one silently leaves its default.
+
+    What a person writes must be spelled right. A file may hold whatever a program wrote, a later transformers above
+    all: a key is likely to be misspelled only where the key that it resembles is missing, and that is a warning.
 
     Raises:
-        `ValueError`: if an unknown key resembles a valid one. A key that resembles none is kept, with a warning.
+        `ValueError`: if a key that a person wrote is unknown and resembles a valid one.
     """
-    for key, nearest in unknown_keys(config_class, keys).items():
-        if nearest is not None:
+    inherited = {field.name for field in fields(PreTrainedConfig)}
+    own = {field.name for field in fields(config_class)} - inherited
+    known = own | inherited | TRANSFORMERS_KEYS | set(dir(config_class))
+    for key in keys:
+        if key in known or key.startswith("_"):
+            continue
+        nearest = next(iter(get_close_matches(key, own, n=1)), None)
+        if nearest is None and not from_file:
+            logger.warning(f"`{key}` is not a key of {config_class.__name__} and has no effect on the model.")
+        elif nearest is not None and not from_file:
             raise ValueError(f"`{key}` is not a key of {config_class.__name__}: did you mean `{nearest}`?")
-        logger.warning(f"`{key}` is not a key of {config_class.__name__} and has no effect on the model.")
-
-
-def warn_of_misspelled_keys(config_class: type[PreTrainedConfig], keys: dict[str, Any]) -> None:
-    """
-    For what a file holds: any program may have written what it likes there, a later transformers above all. A key is
-    likely to be misspelled just where the key that it resembles is missing.
-    """
-    for key, nearest in unknown_keys(config_class, keys).items():
-        if nearest is not None and nearest not in keys:
+        elif nearest is not None and nearest not in keys:
             logger.warning(
                 f"`{key}` is not a key of {config_class.__name__} and has no effect on the model: if `{nearest}` is "
                 "meant, correct it in the file."
@@ -84,7 +56,7 @@ class _ReadsFiles:
     def from_dict(cls: Any, config_dict: dict[str, Any], **kwargs: Any) -> Any:
         r"""As [`~transformers.PreTrainedConfig.from_dict`]: a key of `config_dict` that is unknown is kept."""
         if config_dict.get("model_type", cls.model_type) == cls.model_type:
-            warn_of_misspelled_keys(cls, config_dict)
+            check_keys(cls, config_dict, from_file=True)
         return super().from_dict({"model_type": cls.model_type, **config_dict}, **kwargs)  # type: ignore[misc]
 
     @classmethod
@@ -133,7 +105,7 @@ class IPAClipPronunciationConfig(_ReadsFiles, PreTrainedConfig):
 
     vocab_size: int = 6400
     num_phoneme_features: int = 24
-    feature_set: str = "panphon"
+    feature_set: Literal["panphon", "ipa_chart", "learned"] = "panphon"
     learned_residual: bool = False
     hidden_size: int = 512
     intermediate_size: int = 2048
@@ -143,12 +115,13 @@ class IPAClipPronunciationConfig(_ReadsFiles, PreTrainedConfig):
     num_attention_heads: int = 8
     max_position_embeddings: int = 256
     hidden_act: str = "quick_gelu"
-    layer_norm_eps: float = 1e-5
+    # JSON written elsewhere may hold 1 for 1.0.
+    layer_norm_eps: int | float = 1e-5
     attention_dropout: int | float = 0.0
-    initializer_range: float = 0.02
-    initializer_factor: float = 1.0
+    initializer_range: int | float = 0.02
+    initializer_factor: int | float = 1.0
     pre_layer_norm: bool = True
-    pooling: str = "mean"
+    pooling: Literal["mean", "eos", "bos"] = "mean"
     phonetic_dim: int = 0
     phonetic_bottleneck: int = 48
 
@@ -166,45 +139,37 @@ class IPAClipPronunciationConfig(_ReadsFiles, PreTrainedConfig):
                 "`IPAClipModel.from_clip`."
             )
         if model_type is None:
-            reject_misspelled_keys(type(self), kwargs)
+            check_keys(type(self), kwargs, from_file=False)
         super().__post_init__(**kwargs)
 
     def validate_architecture(self) -> None:
         """Part of `@strict`-powered validation: the values must agree with each other."""
-        sizes = ("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers")
-        for name in (*sizes, "num_attention_heads", "max_position_embeddings"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if self.phonetic_dim < 0 or self.phonetic_bottleneck < 1:
-            raise ValueError(
-                "phonetic_dim must be at least 0 and phonetic_bottleneck at least 1, got "
-                f"{self.phonetic_dim} and {self.phonetic_bottleneck}."
-            )
+        sizes: tuple[str, ...] = (
+            "vocab_size",
+            "hidden_size",
+            "intermediate_size",
+            "projection_dim",
+            "num_hidden_layers",
+        )
+        sizes += ("num_attention_heads", "max_position_embeddings", "phonetic_bottleneck")
+        has_features = self.feature_set != "learned"
+        lowest = {**dict.fromkeys(sizes, 1), "phonetic_dim": 0, "num_phoneme_features": int(has_features)}
+        for name, least in lowest.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}.")
         if self.hidden_size % self.num_attention_heads != 0:
             raise ValueError(
                 f"The hidden size ({self.hidden_size}) is not a multiple of the number of attention heads "
                 f"({self.num_attention_heads})."
             )
-        if self.pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {self.pooling!r}.")
-        self._validate_features()
-        for name in ("pad_token_id", "unk_token_id", "bos_token_id", "eos_token_id"):
-            if not 0 <= getattr(self, name) < self.vocab_size:
-                raise ValueError(f"{name} ({getattr(self, name)}) is outside the vocabulary of {self.vocab_size}.")
-
-    def _validate_features(self) -> None:
-        if self.feature_set not in FEATURE_SETS:
-            raise ValueError(f"feature_set must be one of {', '.join(FEATURE_SETS)}, got {self.feature_set!r}.")
-        if self.feature_set == "learned" and (self.num_phoneme_features != 0 or not self.learned_residual):
+        if not has_features and (self.num_phoneme_features != 0 or not self.learned_residual):
             raise ValueError(
                 "feature_set 'learned' has no phoneme features: it needs num_phoneme_features=0 and "
                 f"learned_residual=True, got {self.num_phoneme_features} and {self.learned_residual}."
             )
-        if self.feature_set != "learned" and self.num_phoneme_features < 1:
-            raise ValueError(
-                f"feature_set {self.feature_set!r} needs num_phoneme_features of at least 1, got "
-                f"{self.num_phoneme_features}."
-            )
+        for name in ("pad_token_id", "unk_token_id", "bos_token_id", "eos_token_id"):
+            if not 0 <= getattr(self, name) < self.vocab_size:
+                raise ValueError(f"{name} ({getattr(self, name)}) is outside the vocabulary of {self.vocab_size}.")
 
 
 @strict
@@ -251,9 +216,9 @@ class IPAClipConfig(_ReadsFiles, CLIPConfig):
         """
         in_file, passed = (source.get("pronunciation_config") for source in (config_dict, kwargs))
         if isinstance(in_file, dict):
-            warn_of_misspelled_keys(IPAClipPronunciationConfig, in_file)
+            check_keys(IPAClipPronunciationConfig, in_file, from_file=True)
         if isinstance(passed, dict) and "model_type" not in passed:
-            reject_misspelled_keys(IPAClipPronunciationConfig, passed)
+            check_keys(IPAClipPronunciationConfig, passed, from_file=False)
         return super().from_dict(config_dict, **kwargs)
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -265,7 +230,7 @@ class IPAClipConfig(_ReadsFiles, CLIPConfig):
                 "`IPAClipPronunciationModelWithProjection`, or put it onto its CLIP with `ipaclip convert merge`."
             )
         if model_type is None:
-            reject_misspelled_keys(type(self), kwargs)
+            check_keys(type(self), kwargs, from_file=False)
         if not isinstance(self.pronunciation_config, PreTrainedConfig):
             written = {} if model_type is None else {"model_type": tower_type}
             given = self.pronunciation_config or {}

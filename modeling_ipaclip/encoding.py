@@ -11,7 +11,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .pictures import as_rgb, open_picture
-from .processing_ipaclip import alone
+from .processing_ipaclip import TOKENIZERS
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _evaluating(model: Any) -> Iterator[None]:
 
 def _warn_of_long_texts(tokenizer: Any, texts: list[str]) -> None:
     limit = tokenizer.model_max_length
-    with alone(tokenizer):
+    with TOKENIZERS:
         whole = tokenizer(texts, verbose=False)["input_ids"]
     for text, ids in zip(texts, whole, strict=True):
         if len(ids) > limit:
@@ -119,18 +119,13 @@ def _embed(model: Any, processor: Any, kind: str, inputs: list[Any]) -> torch.Te
         inputs = [_picture(one) for one in inputs]
     batch = processor(**{kind: inputs}, return_tensors="pt", truncation=True).to(model.device)
     if kind == "images":
-        features = model.get_image_features(pixel_values=batch["pixel_values"].to(model.dtype)).pooler_output
+        features = model.get_image_features(batch["pixel_values"].to(model.dtype)).pooler_output
     elif kind == "text":
-        features = model.get_text_features(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-        ).pooler_output
-    elif hasattr(model, "get_pronunciation_features"):
-        features = model.get_pronunciation_features(
-            pronunciation_input_ids=batch["pronunciation_input_ids"],
-            pronunciation_attention_mask=batch["pronunciation_attention_mask"],
-        ).pooler_output
+        features = model.get_text_features(batch["input_ids"], batch["attention_mask"]).pooler_output
     else:
-        features = model(
-            input_ids=batch["pronunciation_input_ids"], attention_mask=batch["pronunciation_attention_mask"]
-        ).pronunciation_embeds
+        read = (batch["pronunciation_input_ids"], batch["pronunciation_attention_mask"])
+        is_whole = hasattr(model, "get_pronunciation_features")
+        features = (
+            model.get_pronunciation_features(*read).pooler_output if is_whole else model(*read).pronunciation_embeds
+        )
     return torch.nn.functional.normalize(features.float(), dim=-1).cpu()

@@ -4,12 +4,9 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import initialization as init
 from transformers.masking_utils import create_bidirectional_mask
@@ -20,13 +17,13 @@ from transformers.models.clip.modeling_clip import (
     CLIPPreTrainedModel,
     image_text_contrastive_loss,
 )
-from transformers.utils import ModelOutput, is_tracing, logging
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs, is_tracing
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .checkpoint_path import reading_weights
 from .configuration_ipaclip import IPAClipConfig, IPAClipPronunciationConfig
-
-logger = logging.get_logger(__name__)
 
 # CLIP's standard deviation of token and position embeddings, which the projected features are scaled to.
 EMBEDDING_STD = 0.02
@@ -303,6 +300,14 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
         elif module is getattr(self, "pronunciation_projection", None):
             init.normal_(module.weight, std=module.in_features**-0.5 * factor)
 
+    def _add_tower(self, config: Any) -> None:
+        """The pronunciation tower and its projections, of a model that has them."""
+        self.pronunciation_model = IPAClipPronunciationModel._from_config(config)
+        self.pronunciation_projection = nn.Linear(
+            config.hidden_size, config.projection_dim, bias=config.projection_bias
+        )
+        self.phonetic_projection = IPAClipPhoneticProjection(config) if config.phonetic_dim > 0 else None
+
     def set_phoneme_features(self, table: Any) -> None:
         """
         Fill the phoneme feature table, which is saved with the model.
@@ -321,7 +326,8 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
     def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
         r"""As [`~transformers.PreTrainedModel.save_pretrained`]; what is saved loads without this package, too."""
         # The library notes down one Auto class of a model.
-        self.config.auto_map = {name: _name_in_file(one) for name, one in self._auto_classes().items()}
+        file = __name__.rpartition(".")[2]
+        self.config.auto_map = {name: f"{file}.{one.__name__}" for name, one in self._auto_classes().items()}
         super().save_pretrained(save_directory, *args, **kwargs)
 
     def _auto_classes(self) -> dict[str, type]:
@@ -344,35 +350,22 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
             `ValueError`: if the checkpoint has no (complete) pronunciation tower, or its configuration does not fit.
             `OSError`: if a weight file is corrupt, or a pickle that holds more than tensors.
         """
+        name = pretrained_model_name_or_path
         # The Auto classes pass the checkpoint's own configuration, which asks for nothing new.
-        config_source = getattr(kwargs.get("config"), "name_or_path", str(pretrained_model_name_or_path))
-        configured = "pronunciation_config" in kwargs or config_source != str(pretrained_model_name_or_path)
-        try:
+        config_source = getattr(kwargs.get("config"), "name_or_path", str(name))
+        configured = "pronunciation_config" in kwargs or config_source != str(name)
+        may_mismatch = kwargs.pop("ignore_mismatched_sizes", False)
+        with reading_weights(name):
             model, loading_info = super().from_pretrained(
-                pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
+                name, *model_args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
             )
-        except SafetensorError as error:
-            raise OSError(
-                f"{_corrupt_file(pretrained_model_name_or_path)} is not a valid safetensors file ({error}): copy or "
-                "download it again."
-            ) from error
-        except UnpicklingError as error:
-            raise OSError(
-                f"The pickled weights of {pretrained_model_name_or_path} are cut off, or hold more than tensors, and "
-                "to load them could run any code: refused."
-            ) from error
-        except RuntimeError as error:
-            if "ignore_mismatched_sizes" not in str(error):
-                raise
-            raise ValueError(
-                f"The weights of {pretrained_model_name_or_path} do not fit its config.json, or it is missing."
-            ) from error
-        may_be_new = issubclass(cls, IPAClipModel) and configured
+        if loading_info["mismatched_keys"] and not may_mismatch:
+            raise ValueError(f"The weights of {name} do not fit its config.json, or it is missing.")
         missing = model._missing_of_the_tower(loading_info["missing_keys"])
-        if missing and not may_be_new:
+        if missing and not (issubclass(cls, IPAClipModel) and configured):
             raise ValueError(
-                f"{pretrained_model_name_or_path} lacks {len(missing)} weights of the pronunciation tower (as "
-                f"{missing[0]}): {model._advice_on_missing(missing)}."
+                f"{name} lacks {len(missing)} weights of the pronunciation tower (as {missing[0]}): "
+                f"{model._advice_on_missing(missing)}."
             )
         for module in model.modules():
             if isinstance(module, IPAClipPhoneticProjection):
@@ -380,35 +373,20 @@ class IPAClipPreTrainedModel(CLIPPreTrainedModel):
         return (model, loading_info) if output_loading_info else model
 
     def _missing_of_the_tower(self, keys: Iterable[str]) -> list[str]:
-        prefix = "pronunciation_" if isinstance(self, IPAClipModel) else ""
-        return sorted(key for key in keys if key.startswith((prefix, "phonetic_projection.")))
+        clips = ("text_", "vision_", "visual_", "logit_scale")
+        return sorted(key for key in keys if not key.startswith(clips))
 
     def _advice_on_missing(self, missing: list[str]) -> str:
         """What to do about a checkpoint that lacks weights of the pronunciation tower."""
-        if missing == self._missing_of_the_tower(self.state_dict()):
+        own = self._missing_of_the_tower(self.state_dict())
+        if missing == own:
             return "to put a new tower beside a CLIP, use `IPAClipModel.from_clip`"
-        projections = ("pronunciation_projection.", "phonetic_projection.")
-        if missing == [key for key in self._missing_of_the_tower(self.state_dict()) if key.startswith(projections)]:
+        if missing == [key for key in own if key.startswith(("pronunciation_projection.", "phonetic_projection."))]:
             return (
                 "it is a tower without its projection, so load it with `IPAClipPronunciationModel`, or load the "
                 "checkpoint that it was taken from"
             )
         return "it is incomplete, so save, copy or download it again"
-
-
-def _name_in_file(model_class: type) -> str:
-    return f"{model_class.__module__.rpartition('.')[2]}.{model_class.__name__}"
-
-
-def _corrupt_file(name_or_path: Any) -> str:
-    """The first safetensors file of a directory that does not open; what was given, where it is no directory."""
-    for file in sorted(Path(str(name_or_path)).glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="pt"):
-                pass
-        except SafetensorError:
-            return str(file)
-    return str(name_or_path)
 
 
 class _FixedVocabulary:
@@ -456,7 +434,7 @@ class IPAClipPronunciationModel(_FixedVocabulary, IPAClipPreTrainedModel):
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPooling:
         r"""
         Args:
@@ -554,10 +532,6 @@ def _reject_empty_rows(counts: torch.Tensor, wanted: str) -> None:
         raise ValueError(f"Row {int(has_none.int().argmax())} of the pronunciations has no {wanted}.")
 
 
-def _phonetic_projection(config: Any) -> IPAClipPhoneticProjection | None:
-    return IPAClipPhoneticProjection(config) if config.phonetic_dim > 0 else None
-
-
 class IPAClipPronunciationModelWithProjection(_FixedVocabulary, IPAClipPreTrainedModel):
     """
     The pronunciation tower with its projection into CLIP's space.
@@ -572,11 +546,7 @@ class IPAClipPronunciationModelWithProjection(_FixedVocabulary, IPAClipPreTraine
 
     def __init__(self, config: IPAClipPronunciationConfig) -> None:
         super().__init__(config)
-        self.pronunciation_model = IPAClipPronunciationModel._from_config(config)
-        self.pronunciation_projection = nn.Linear(
-            config.hidden_size, config.projection_dim, bias=config.projection_bias
-        )
-        self.phonetic_projection = _phonetic_projection(config)
+        self._add_tower(config)
         self.post_init()
 
     def _auto_classes(self) -> dict[str, type]:
@@ -591,7 +561,7 @@ class IPAClipPronunciationModelWithProjection(_FixedVocabulary, IPAClipPreTraine
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> IPAClipPronunciationModelOutput:
         r"""Arguments and errors as of [`IPAClipPronunciationModel.forward`]."""
         outputs = self.pronunciation_model(
@@ -628,12 +598,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
 
     def __init__(self, config: IPAClipConfig) -> None:
         super().__init__(config)
-        pronunciation_config: Any = config.pronunciation_config
-        self.pronunciation_model = IPAClipPronunciationModel._from_config(pronunciation_config)
-        self.pronunciation_projection = nn.Linear(
-            pronunciation_config.hidden_size, self.projection_dim, bias=pronunciation_config.projection_bias
-        )
-        self.phonetic_projection = _phonetic_projection(pronunciation_config)
+        self._add_tower(config.pronunciation_config)
         # Once more, for what CLIPModel's own call could not see.
         self.post_init()
 
@@ -709,8 +674,9 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         model = cls._from_config(config, dtype=clip.dtype, attn_implementation=clip.config._attn_implementation).to(
             clip.device
         )
-        new = ("pronunciation_", "phonetic_")
-        weights = {key: value for key, value in clip.state_dict().items() if not key.startswith(new)}
+        weights = clip.state_dict()
+        for key in model._missing_of_the_tower(weights):
+            del weights[key]
         model.load_state_dict(weights, strict=False)
         if phoneme_features is not None:
             model.set_phoneme_features(phoneme_features)
@@ -723,7 +689,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         pronunciation_input_ids: torch.Tensor | None = None,
         pronunciation_attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPooling:
         r"""
         Arguments and errors as [`IPAClipPronunciationModel.forward`].
@@ -792,7 +758,7 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         interpolate_pos_encoding: bool = False,
         pronunciation_input_ids: torch.LongTensor | None = None,
         pronunciation_attention_mask: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> IPAClipOutput:
         r"""
         Compare two or three of images, texts and pronunciations with each other. The arguments are
@@ -803,16 +769,8 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
         projection), or set `find_unused_parameters=True`.
 
         Args:
-            input_ids (`torch.LongTensor` of shape `(texts, length)`, *optional*):
-                Ids of CLIP's tokenizer; `attention_mask` and `position_ids` are theirs.
-            pixel_values (`torch.Tensor` of shape `(images, channels, height, width)`, *optional*):
-                Pictures from the image processor.
-            return_loss (`bool`, *optional*):
-                Whether to return the contrastive loss, for which the batches must be equally long.
-            interpolate_pos_encoding (`bool`, *optional*):
-                Whether pictures may have another size than the configured one.
             pronunciation_input_ids (`torch.LongTensor` of shape `(pronunciations, length)`, *optional*):
-                Ids of the pronunciation tokenizer.
+                Ids of the pronunciation tokenizer. `input_ids`, `attention_mask` and `position_ids` are the texts'.
             pronunciation_attention_mask (`torch.Tensor` of shape `(pronunciations, length)`, *optional*):
                 1 for tokens, 0 for padding.
 
@@ -821,72 +779,68 @@ class IPAClipModel(IPAClipPreTrainedModel, CLIPModel):
             `inputs_embeds` are passed.
         """
         _reject_inputs_embeds(kwargs)
-        outputs: dict[str, BaseModelOutputWithPooling] = {}
+        image = text = pronunciation = None
         if pixel_values is not None:
-            outputs["image"] = self.get_image_features(
-                pixel_values=pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, **kwargs
-            )
+            image = self.get_image_features(pixel_values, interpolate_pos_encoding, **kwargs)
         if input_ids is not None:
-            outputs["text"] = self.get_text_features(
-                input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, **kwargs
-            )
+            text = self.get_text_features(input_ids, attention_mask, position_ids, **kwargs)
         if pronunciation_input_ids is not None:
-            outputs["pronunciation"] = self.get_pronunciation_features(
-                pronunciation_input_ids=pronunciation_input_ids,
-                pronunciation_attention_mask=pronunciation_attention_mask,
-                **kwargs,
+            pronunciation = self.get_pronunciation_features(
+                pronunciation_input_ids, pronunciation_attention_mask, **kwargs
             )
-        if len(outputs) < 2:
+        if (count := sum(one is not None for one in (image, text, pronunciation))) < 2:
             raise ValueError(
                 "The model compares at least two of pixel_values, input_ids and pronunciation_input_ids, got "
-                f"{len(outputs)}: for single embeddings call get_image_features, get_text_features or "
+                f"{count}: for single embeddings call get_image_features, get_text_features or "
                 "get_pronunciation_features."
             )
-        embeds = {name: o.pooler_output / _length(o.pooler_output) for name, o in outputs.items()}
-        text_image = self._logits(embeds, "text", "image")
-        pronunciation_image = self._logits(embeds, "pronunciation", "image")
-        pronunciation_text = self._logits(embeds, "pronunciation", "text")
-        pairs = [logits for logits in (text_image, pronunciation_image, pronunciation_text) if logits is not None]
+        image_embeds, text_embeds, pronunciation_embeds = (_normalized(one) for one in (image, text, pronunciation))
+        text_image = self._logits(text_embeds, image_embeds)
+        pronunciation_image = self._logits(pronunciation_embeds, image_embeds)
+        pronunciation_text = self._logits(pronunciation_embeds, text_embeds)
         return IPAClipOutput(
-            loss=_mean_contrastive_loss(pairs) if return_loss else None,
+            loss=_mean_contrastive_loss(text_image, pronunciation_image, pronunciation_text) if return_loss else None,
             logits_per_image=_transposed(text_image),
             logits_per_text=text_image,
             logits_per_image_pronunciation=_transposed(pronunciation_image),
             logits_per_pronunciation=pronunciation_image,
             logits_per_text_pronunciation=_transposed(pronunciation_text),
             logits_per_pronunciation_text=pronunciation_text,
-            text_embeds=embeds.get("text"),
-            image_embeds=embeds.get("image"),
-            pronunciation_embeds=embeds.get("pronunciation"),
-            text_model_output=outputs.get("text"),
-            vision_model_output=outputs.get("image"),
-            pronunciation_model_output=outputs.get("pronunciation"),
+            text_embeds=text_embeds,
+            image_embeds=image_embeds,
+            pronunciation_embeds=pronunciation_embeds,
+            text_model_output=text,
+            vision_model_output=image,
+            pronunciation_model_output=pronunciation,
         )
 
-    def _logits(self, embeds: dict[str, torch.Tensor], rows: str, columns: str) -> torch.Tensor | None:
+    def _logits(self, rows: torch.Tensor | None, columns: torch.Tensor | None) -> torch.Tensor | None:
         """Scaled cosine similarities of shape `(rows, columns)`, computed as CLIP computes them."""
-        if rows not in embeds or columns not in embeds:
+        if rows is None or columns is None:
             return None
-        logits = torch.matmul(embeds[rows], embeds[columns].t().to(embeds[rows].device))
-        return logits * self.logit_scale.exp().to(embeds[rows].device)
+        return torch.matmul(rows, columns.t().to(rows.device)) * self.logit_scale.exp().to(rows.device)
 
 
-def _length(embeds: torch.Tensor) -> torch.Tensor:
-    """Of each row, `(batch, 1)`, in the steps in which CLIP computes it: so quotients are rounded as CLIP's."""
-    return embeds.pow(2).sum(dim=-1, keepdim=True).pow(0.5)
+def _normalized(output: BaseModelOutputWithPooling | None) -> torch.Tensor | None:
+    """Rows of length 1, `(batch, dim)`, in the steps in which CLIP computes it: so they are rounded as CLIP's."""
+    if output is None:
+        return None
+    return output.pooler_output / output.pooler_output.pow(2).sum(dim=-1, keepdim=True).pow(0.5)
 
 
 def _transposed(logits: torch.Tensor | None) -> torch.Tensor | None:
     return None if logits is None else logits.t()
 
 
-def _mean_contrastive_loss(pairs: list[torch.Tensor]) -> torch.Tensor:
-    for logits in pairs:
+def _mean_contrastive_loss(*pairs: torch.Tensor | None) -> torch.Tensor:
+    """CLIP's loss, the mean of it over the pairs of modalities that are present."""
+    present = [logits for logits in pairs if logits is not None]
+    for logits in present:
         if logits.shape[0] != logits.shape[1]:
             raise ValueError(
                 f"The contrastive loss needs batches of equal length, got {logits.shape[0]} and {logits.shape[1]}."
             )
-    losses = [image_text_contrastive_loss(logits) for logits in pairs]
+    losses = [image_text_contrastive_loss(logits) for logits in present]
     return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
 

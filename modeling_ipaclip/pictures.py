@@ -1,14 +1,13 @@
 """Any picture as the image tower was taught to see one: upright, 8 bits a channel, RGB, on white."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-_ORIENTATION = 0x0112  # the tag's number in EXIF 2.3, https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf
 
 
 def open_picture(source: "str | Path | IO[bytes]") -> "Image":
@@ -45,13 +44,17 @@ def as_rgb(picture: "Image") -> "Image":
     Args:
         picture: Of any mode.
     """
+    from PIL import ImageOps
+
     picture.load()  # a TIFF is turned by that, and its tag is gone
+    with suppress(Exception):  # a damaged note about the picture leaves the picture whole
+        picture = ImageOps.exif_transpose(picture)
     shown = _grey(picture) if picture.mode.startswith("I") or picture.mode == "F" else picture
     if shown.has_transparency_data:
         shown = _on_white(shown)
-    upright = _turned(shown.convert("RGB"), _orientation(picture))
-    upright.info = {}  # else it would be turned once more
-    return upright
+    shown = shown.convert("RGB") if shown.mode != "RGB" else shown.copy()
+    shown.info = {}
+    return shown
 
 
 def _grey(picture: "Image") -> "Image":
@@ -90,28 +93,3 @@ def _on_white(picture: "Image") -> "Image":
 
     colours = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours)
-
-
-def _orientation(picture: "Image") -> int:
-    """1 to 8 as EXIF numbers them; 1, upright, where there is none or it cannot be read."""
-    try:
-        found: Any = picture.getexif().get(_ORIENTATION)
-    except Exception:  # a damaged note about the picture leaves the picture whole
-        return 1
-    return found if found in range(1, 9) else 1
-
-
-def _turned(picture: "Image", orientation: int) -> "Image":
-    from PIL.Image import Transpose
-
-    # As EXIF 2.3 has them, and Pillow's ImageOps.exif_transpose.
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    return picture.transpose(turns[orientation]) if orientation in turns else picture

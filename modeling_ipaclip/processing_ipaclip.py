@@ -2,12 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import cache
-from importlib.metadata import entry_points
+from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.feature_extraction_utils import BatchFeature
@@ -15,6 +11,7 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Text
 from transformers.utils import logging
 
 from .checkpoint_path import require_whole_json
+from .transcribing import checked_record, get_transcriber
 
 logger = logging.get_logger(__name__)
 
@@ -28,63 +25,19 @@ _FETCHING = frozenset(
 )
 _OWN_ARGUMENTS = frozenset({"language", "transcriber", "transcribers"})
 
-
-_locks: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-_locks_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    _locks_lock.release()
-    _locks.clear()
-
-
+# Held while a tokenizer runs: transformers' fast ones keep the padding and truncation of the call that runs where every
+# other call of that moment finds them.
+TOKENIZERS = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a lock that another thread held would stay locked in a forked process
-    os.register_at_fork(before=_locks_lock.acquire, after_in_parent=_locks_lock.release, after_in_child=_after_fork)
-
-
-@contextmanager
-def alone(tokenizer: Any) -> Iterator[None]:
-    """
-    Keeps other threads from a tokenizer: transformers' fast ones hold the padding and truncation of the call that runs
-    where every other call of that moment finds them.
-    """
-    with _locks_lock:
-        lock = _locks.setdefault(tokenizer, threading.RLock())
-    with lock:
-        yield
+    os.register_at_fork(
+        before=TOKENIZERS.acquire, after_in_parent=TOKENIZERS.release, after_in_child=TOKENIZERS.release
+    )
 
 
 class IPAClipProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-arg]
     """CLIP's keyword arguments, and those for pronunciations alone."""
 
     pronunciation_kwargs: TextKwargs
-
-
-@cache
-def _get_transcriber(language: str, backend: str | None, version: str | None) -> Any:
-    """
-    The transcriber of a language, made once per process: each new one costs time and memory. If it is of another
-    version than the given one, that is said once.
-
-    It comes through an entry point, so that a checkpoint's code runs without the package wherever IPA is given.
-    """
-    for entry_point in entry_points(group="ipaclip.transcribers", name="default"):
-        transcriber = entry_point.load()(language, backend or "auto")
-        if backend is not None and transcriber.backend != backend.partition("+")[0]:
-            raise RuntimeError(
-                f"This checkpoint hears words as {backend!r} transcribes them, but for {language!r} there is only "
-                f"{transcriber.backend!r} here: install {backend!r}, or pass `ipa` instead of `pronounce`."
-            )
-        if version is not None and transcriber.version != version:
-            logger.warning(
-                f"This checkpoint hears words of {language!r} as {version} transcribes them, and here they are "
-                f"transcribed by {transcriber.version}: some may sound otherwise."
-            )
-        return transcriber
-    raise ImportError(
-        "To pronounce spelled words a transcriber is needed: `pip install ipaclip[espeak]`, or pass `ipa` instead of "
-        "`pronounce`."
-    )
 
 
 class NoIPATokenizerError(ValueError):
@@ -141,7 +94,7 @@ class IPAClipProcessor(ProcessorMixin):
             )
         self.language = language
         self.transcriber = transcriber
-        self.transcribers = _checked_record(transcribers)
+        self.transcribers = checked_record(transcribers)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Any:
@@ -175,10 +128,12 @@ class IPAClipProcessor(ProcessorMixin):
         return processor
 
     def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
-        with ExitStack() as stack:
+        with TOKENIZERS:
             for tokenizer in (self.tokenizer, self.pronunciation_tokenizer):
-                stack.enter_context(alone(tokenizer))
-                _forget_settings(tokenizer)
+                # What the last call set would be saved as the tokenizer's own.
+                if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+                    backend.no_truncation()
+                    backend.no_padding()
             files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
         # The tokenizer writes its code into its own folder, but it is looked for at the root.
         if self.pronunciation_tokenizer._auto_class is not None:
@@ -220,22 +175,26 @@ class IPAClipProcessor(ProcessorMixin):
         """
         if ipa is not None and pronounce is not None:
             raise ValueError("`ipa` and `pronounce` are two ways to pass the same thing: pass one of them.")
+        given, name = (ipa, "ipa") if pronounce is None else (pronounce, "pronounce")
         own = kwargs.pop("pronunciation_kwargs", {})
         features = BatchFeature()
         if text is not None:
-            with alone(self.tokenizer):
+            with TOKENIZERS:
                 features.update(super().__call__(text=text, **self._padded(kwargs, self.tokenizer)))
-        if images is not None or (text is None and ipa is None and pronounce is None):
+        if images is not None or (text is None and given is None):
             features.update(super().__call__(images=images, **kwargs))
-        if pronounce is not None:
-            ipa = self._transcribe_input(pronounce, language)
-        if ipa is not None:
-            name = "ipa" if pronounce is None else "the transcription of pronounce"
+        if given is not None:
+            strings = _strings(given, name)
+            if pronounce is not None:
+                name = "the transcription of pronounce"
+                strings = _strings(self.transcribe(strings, language), name)
             shared = {key: value for key, value in kwargs.items() if key != "max_length" or text is None}
             shared = self._padded({**shared, "text_kwargs": own}, self.pronunciation_tokenizer)
-            merged = self._merge_kwargs(ProcessingKwargs, self._settings(self.pronunciation_tokenizer), **shared)
-            with alone(self.pronunciation_tokenizer):
-                encoded = self._encode_pronunciations(ipa, name, merged["text_kwargs"])
+            settings = self._settings(self.pronunciation_tokenizer)
+            merged = self._merge_kwargs(ProcessingKwargs, settings, **shared)["text_kwargs"]
+            with TOKENIZERS:
+                self._warn_of_losses(strings, name, merged)
+                encoded = self.pronunciation_tokenizer(strings[0] if isinstance(given, str) else strings, **merged)
             features.update({f"pronunciation_{key}": value for key, value in encoded.items()})
         return features
 
@@ -286,7 +245,7 @@ class IPAClipProcessor(ProcessorMixin):
         language = language or self.language
         recorded = (self.transcribers or {}).get(language, {})
         backend = "+".join(filter(None, (self.backend_of(language), recorded.get("fallback")))) or None
-        return _get_transcriber(language, backend, recorded.get("version"))
+        return get_transcriber(language, backend, recorded.get("version"))
 
     def backend_of(self, language: str | None = None) -> str | None:
         """
@@ -298,31 +257,24 @@ class IPAClipProcessor(ProcessorMixin):
         recorded = (self.transcribers or {}).get(language or self.language)
         return recorded["backend"] if recorded else self.transcriber
 
-    def _transcribe_input(self, pronounce: str | Sequence[str], language: str | None) -> str | list[str]:
-        words = _strings(pronounce, "pronounce")
-        ipa = self.transcribe(words, language)
-        return ipa[0] if isinstance(pronounce, str) else ipa
-
-    def _encode_pronunciations(self, ipa: str | Sequence[str], name: str, kwargs: dict[str, Any]) -> Any:
-        """Ids and mask of each pronunciation, and warnings of all that gets lost on the way."""
-        tokenizer, strings = self.pronunciation_tokenizer, _strings(ipa, name)
+    def _warn_of_losses(self, strings: list[str], name: str, kwargs: dict[str, Any]) -> None:
+        """Warns of all that gets lost on the way to ids; sets `kwargs` to truncate unless they say otherwise."""
+        tokenizer = self.pronunciation_tokenizer
         add_special_tokens = kwargs.get("add_special_tokens", True)
         whole = tokenizer(strings, add_special_tokens=add_special_tokens, return_attention_mask=False, verbose=False)
+        limit = kwargs.get("max_length") or tokenizer.model_max_length
+        truncates = kwargs.setdefault("truncation", True) not in (False, "do_not_truncate")
+        if truncates:
+            kwargs["max_length"] = limit
         for index, (string, ids) in enumerate(zip(strings, whole["input_ids"], strict=True)):
             if tokenizer.unk_token_id in ids:
                 unknown = ", ".join(f"{sign!r} at {position}" for sign, position in self._unknown_signs(string))
                 logger.warning(f"{name}[{index}] ({string!r}) has signs that are no IPA known here: {unknown}.")
-
-        limit = kwargs.get("max_length") or tokenizer.model_max_length
-        if kwargs.setdefault("truncation", True) not in (False, "do_not_truncate"):
-            kwargs["max_length"] = limit
-            for index, ids in enumerate(whole["input_ids"]):
-                if len(ids) > limit:
-                    logger.warning(
-                        f"{name}[{index}] is {len(ids)} tokens long: the last {len(ids) - limit} before `</s>` were "
-                        f"cut, for {limit} is the limit."
-                    )
-        return tokenizer(strings[0] if isinstance(ipa, str) else strings, **kwargs)
+            if truncates and len(ids) > limit:
+                logger.warning(
+                    f"{name}[{index}] is {len(ids)} tokens long: the last {len(ids) - limit} before `</s>` were "
+                    f"cut, for {limit} is the limit."
+                )
 
     def _unknown_signs(self, string: str) -> list[tuple[str, int]]:
         """The signs of a string that the tokenizer does not know, with their positions in it."""
@@ -340,25 +292,6 @@ class IPAClipProcessor(ProcessorMixin):
     def model_input_names(self) -> list[str]:
         names = self.image_processor.model_input_names + self.tokenizer.model_input_names
         return names + [f"pronunciation_{name}" for name in self.pronunciation_tokenizer.model_input_names]
-
-
-def _forget_settings(tokenizer: Any) -> None:
-    """Takes the last call's padding and truncation off a tokenizer, which would save them as its own."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:
-        backend.no_truncation()
-        backend.no_padding()
-
-
-def _checked_record(transcribers: dict[str, dict[str, str]] | None) -> dict[str, dict[str, str]] | None:
-    for language, record in (transcribers or {}).items():
-        if not isinstance(record, dict) or not isinstance(record.get("backend"), str):
-            raise ValueError(
-                f"transcribers[{language!r}] must be a dict with a 'backend', and if known a 'version', got {record!r}."
-            )
-        if not isinstance(record.get("fallback"), str | None):
-            raise ValueError(f"transcribers[{language!r}]['fallback'] must name a backend, got {record['fallback']!r}.")
-    return transcribers
 
 
 def _strings(given: str | Sequence[str], name: str) -> list[str]:

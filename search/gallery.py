@@ -1,13 +1,14 @@
 """A gallery: the embeddings of pictures, and what each picture shows."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from ipaclip.checkpoint_path import read_json
+from ipaclip.common.files import whole_file
 from numpy.typing import ArrayLike, NDArray
 
 FORMAT = "ipaclip-gallery-1"
@@ -117,29 +118,20 @@ class Gallery:
         from safetensors.numpy import save
 
         directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
         entries = {"format": FORMAT, "entries": [entry.to_dict() for entry in self.entries]}
-        contents = {
-            EMBEDDINGS_FILE: save({"image_embeds": self.image_embeds.astype(np.float16)}, {"format": FORMAT}),
-            ENTRIES_FILE: (json.dumps(entries, ensure_ascii=False, indent=1) + "\n").encode(),
-        }
-        temporary = {name: directory / f".{name}.{os.getpid()}.tmp" for name in contents}
-        try:
-            for name, content in contents.items():
-                temporary[name].write_bytes(content)
-            for name, path in temporary.items():
-                path.replace(directory / name)
-        finally:
-            for path in temporary.values():
-                path.unlink(missing_ok=True)
+        embeds = save({"image_embeds": self.image_embeds.astype(np.float16)}, {"format": FORMAT})
+        # Both are written before either is renamed.
+        with whole_file(directory / EMBEDDINGS_FILE) as first, whole_file(directory / ENTRIES_FILE) as second:
+            first.write_bytes(embeds)
+            second.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
 
     @classmethod
     def load(cls, directory: str | Path) -> "Gallery":
         """Reads the gallery that `save` wrote.
 
         Raises:
-            FileNotFoundError: If one of the two files is missing.
-            ValueError: If a file is damaged, or the two do not fit each other.
+            OSError: If one of the two files is missing, or the JSON is damaged.
+            ValueError: If a file holds something else, or the two do not fit each other.
         """
         directory = Path(directory)
         for name in (ENTRIES_FILE, EMBEDDINGS_FILE):
@@ -154,13 +146,8 @@ class Gallery:
 
 
 def _read_entries(path: Path) -> list[GalleryEntry]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is not JSON in UTF-8 ({error}): copy or download it again, or write the gallery anew."
-        ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = read_json(path)
+    if content.get("format") != FORMAT:
         raise ValueError(f'{path} does not say "format": "{FORMAT}": it is no gallery this version can read.')
     entries = content.get("entries")
     if not isinstance(entries, list):

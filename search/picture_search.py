@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ipaclip.checkpoint_path import require_directory_or_name, require_whole_json
+from ipaclip.checkpoint_path import local_checkpoint
 
 from .gallery import Gallery, Hit
 
@@ -16,32 +16,6 @@ Way = Literal["sound", "ipa", "text"]
 # either, (queries, dim) → log-probabilities (queries, pictures): `ipaclip.search.fusion.fuse` is one.
 Fuse = Callable[[Any, Any, Any, Any], Any]
 _INPUT = {"sound": "pronounce", "ipa": "ipa", "text": "text"}
-
-
-def local_checkpoint(name: str | Path) -> Path:
-    """The directory of a checkpoint: `name` itself if it is a directory, else its files, fetched from the Hub.
-
-    A directory is never asked for on the Hub, nor is a name that can only be a path.
-
-    Raises:
-        FileNotFoundError: If there is no such directory, nor a checkpoint of this name on the Hub or in its cache.
-        OSError: If a JSON file of it is damaged or missing, with its name.
-    """
-    require_directory_or_name(name)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    from huggingface_hub import snapshot_download
-
-    try:
-        # All at once: gallery, processor and weights are of one revision, and nothing asks the network afterwards.
-        directory = Path(snapshot_download(str(name), allow_patterns=["*.json", "*.txt", "*.safetensors"]))
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"There is no directory {name}, and the Hub did not give a checkpoint of that name ({error})."
-        ) from error
-    require_whole_json(directory)
-    return directory
 
 
 class PictureSearch:

@@ -149,6 +149,5 @@ def finished_model(
         )
         return student
     model = IPAClipModel.from_clip(teacher.clip, pronunciation_config=student.config)
-    model.pronunciation_model.load_state_dict(student.pronunciation_model.state_dict())
-    model.pronunciation_projection.load_state_dict(student.pronunciation_projection.state_dict())
+    model.load_state_dict(student.state_dict(), strict=False)
     return model

@@ -20,12 +20,12 @@ import gallery
 import languages
 import torch
 import train_clip
-from ipaclip.cli.phonetic import fit_phonetic
 from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
 from ipaclip.search import PictureSearch
 from ipaclip.tokenization import get_transcriber
 from ipaclip.training.arguments import DistillationArguments
 from ipaclip.training.distillation import distil
+from ipaclip.training.sound_alone.checkpoint import fit_checkpoint
 
 logger = logging.getLogger("build")
 
@@ -62,7 +62,7 @@ def make_tower(clip: Path, tower: Path, overrides: list[str]) -> None:
         arguments = [f"output_dir={output}", f"data.train={clip / texts}", *before, *common]
         distil(DistillationArguments.from_file(HERE / configuration, arguments))
         before = [f"start_from={output}"]
-    fit_phonetic(str(output), tower, steps=8000, runs=0.35)
+    fit_checkpoint(output, tower, steps=8000, runs=0.35)
 
 
 def write_inputs(clip: Path) -> list[str]:

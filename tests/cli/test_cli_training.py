@@ -29,6 +29,7 @@ def test_quickstart_distils_evaluates_and_searches(embedded, tmp_path):
     assert result.exit_code == 0, result.output
     for kind in ("names", "respelled", "one_swap", "two_swaps", "far_swap"):
         assert f"| {kind}" in result.stdout
+    assert "has no gate of its own" in result.stdout
     assert "batterfly" in result.stdout
     assert str(output / "checkpoint") in result.stdout
     metrics = json.loads((output / "checkpoint" / "metrics.json").read_text())

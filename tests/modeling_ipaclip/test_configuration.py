@@ -24,11 +24,13 @@ def test_defaults_are_clips_base_text_shape_with_room_for_phonemes() -> None:
     ("values", "message"),
     [
         ({"hidden_size": 30, "num_attention_heads": 4}, "not a multiple"),
-        ({"pooling": "max"}, "pooling must be one of mean, eos, bos"),
-        ({"feature_set": "acoustic"}, "feature_set must be one of panphon, ipa_chart, learned"),
+        ({"pooling": "max"}, r"pooling.*'mean', 'eos', 'bos'"),
+        ({"feature_set": "acoustic"}, r"feature_set.*'panphon', 'ipa_chart', 'learned'"),
         ({"feature_set": "learned", "learned_residual": True}, "num_phoneme_features=0"),
         ({"feature_set": "learned", "num_phoneme_features": 0}, "learned_residual=True"),
-        ({"num_phoneme_features": 0}, "at least 1"),
+        ({"num_phoneme_features": 0}, "num_phoneme_features must be at least 1"),
+        ({"phonetic_dim": -1}, "phonetic_dim must be at least 0"),
+        ({"phonetic_bottleneck": 0}, "phonetic_bottleneck must be at least 1"),
         ({"vocab_size": 3}, r"eos_token_id \(3\) is outside the vocabulary of 3"),
         ({"pad_token_id": -1}, "pad_token_id"),
         ({"num_hidden_layers": 0}, "num_hidden_layers must be at least 1"),
@@ -97,6 +99,16 @@ def test_what_is_saved_with_any_key_can_be_loaded(tmp_path: Path, caplog: pytest
         ):
             assert {key: getattr(loaded, key) for key in FOREIGN_KEYS} == FOREIGN_KEYS
     assert "is not a key of" not in caplog.text
+
+
+def test_a_file_may_hold_a_whole_number_for_a_float(tmp_path: Path) -> None:
+    IPAClipConfig().save_pretrained(tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text())
+    whole = {"layer_norm_eps": 1, "attention_dropout": 0, "initializer_range": 2, "initializer_factor": 3}
+    written["pronunciation_config"].update(whole)
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    for config in (AutoConfig.from_pretrained(tmp_path).pronunciation_config, IPAClipPronunciationConfig(**whole)):
+        assert {name: getattr(config, name) for name in whole} == whole
 
 
 def test_a_tower_within_a_whole_may_have_any_key(tmp_path: Path) -> None:

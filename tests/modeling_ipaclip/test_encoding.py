@@ -73,6 +73,16 @@ def test_one_input_is_a_list_of_one(parts, tmp_path):
     torch.testing.assert_close(from_path, encode(model, processor, images=[picture]))
 
 
+def test_one_spelled_word_is_a_list_of_one(parts):
+    pytest.importorskip("phonemizer")
+    model, processor = parts
+    for word in ("cat", "butterfly"):
+        alone = encode(model, processor, pronounce=word, language="eng-Latn")
+        (ipa,) = processor.transcribe([word], language="eng-Latn")
+        torch.testing.assert_close(alone, encode(model, processor, ipa=[ipa]))
+        assert alone.shape == (1, 16)
+
+
 def test_after_an_error_the_model_is_in_the_mode_it_was_in(parts):
     model, processor = parts
     model.train()

@@ -11,9 +11,9 @@ import torch
 from conftest import tiny_clip, tiny_clip_tokenizer
 from ipaclip import IPAClipModel
 from ipaclip.conversion_scripts import convert_clip_to_ipaclip, merge, split
-from ipaclip.conversion_scripts.comparison import TOLERANCE, require_same_weights
+from ipaclip.conversion_scripts.comparison import TOLERANCE
 from ipaclip.conversion_scripts.load_clip import require_same_clip
-from kernels import PLACES, assert_same_outputs, move_file, moved
+from kernels import PLACES, assert_same_outputs, move_file, moved, same_weights
 from modeling_helpers import pixels, pronunciation_ids, text_ids, tiny_model
 from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessor, PreTrainedModel
@@ -37,7 +37,7 @@ def test_outputs_are_the_same_wherever_weights_lie(place: int, tmp_path: Path) -
     move_file(tmp_path / "model.safetensors", place)
     expected = outputs(model)
     for other in (moved(model, place), IPAClipModel.from_pretrained(tmp_path)):
-        require_same_weights(model, other, "the model")
+        assert same_weights(model, other)
         for one, two in zip(outputs(other), expected, strict=True):
             assert_same_outputs(one, two)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ipaclip import IPAClipProcessor, processing_ipaclip
+from ipaclip import IPAClipProcessor, transcribing
 from modeling_helpers import tiny_model
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -95,9 +95,9 @@ class FakeEntryPoint:
 
 @pytest.fixture(autouse=True)
 def _no_transcribers_from_other_tests() -> Iterator[None]:
-    processing_ipaclip._get_transcriber.cache_clear()
+    transcribing.get_transcriber.cache_clear()
     yield
-    processing_ipaclip._get_transcriber.cache_clear()
+    transcribing.get_transcriber.cache_clear()
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def entry_point(monkeypatch: pytest.MonkeyPatch) -> FakeEntryPoint:
     def entry_points(group: str, name: str) -> list[FakeEntryPoint]:
         return [fake] if (group, name) == ("ipaclip.transcribers", "default") else []
 
-    monkeypatch.setattr(processing_ipaclip, "entry_points", entry_points)
+    monkeypatch.setattr(transcribing, "entry_points", entry_points)
     return fake
 
 
@@ -330,13 +330,13 @@ def test_a_word_without_a_sound_is_an_error(entry_point: FakeEntryPoint) -> None
 
 
 def test_without_a_transcriber_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processing_ipaclip, "entry_points", lambda group, name: [])
+    monkeypatch.setattr(transcribing, "entry_points", lambda group, name: [])
     with pytest.raises(ImportError, match=r"pip install ipaclip\[espeak\]"):
         make_processor()(pronounce=["bat"])
 
 
 def test_the_installed_package_offers_a_transcriber() -> None:
-    (entry_point,) = {point.value for point in processing_ipaclip.entry_points(group="ipaclip.transcribers")}
+    (entry_point,) = {point.value for point in transcribing.entry_points(group="ipaclip.transcribers")}
     assert entry_point == "ipaclip.tokenization:get_transcriber"
 
 

@@ -124,6 +124,22 @@ def test_files_written_by_others_load(tmp_path: Path) -> None:
     assert hits == [(GalleryEntry("🐶", "dog"), 1.0)]
 
 
+@pytest.mark.parametrize("writer", ["write_bytes", "write_text"])
+def test_no_file_is_replaced_before_both_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    Gallery(ENTRIES, AXES).save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path: Path, *content: object, **options: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, writer, full)
+    with pytest.raises(OSError, match="No space left"):
+        Gallery(ENTRIES[:1], AXES[:1]).save(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_failed_save_leaves_the_old_gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Gallery(ENTRIES, AXES).save(tmp_path)
 
@@ -140,9 +156,9 @@ def test_a_failed_save_leaves_the_old_gallery(tmp_path: Path, monkeypatch: pytes
 
 
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
-    (lambda d: write(d).joinpath("gallery.json").write_text("{"), "gallery.json is not JSON in UTF-8"),
-    (lambda d: write(d).joinpath("gallery.json").write_bytes(b'"\xff"'), "gallery.json is not JSON in UTF-8"),
-    (lambda d: write(d).joinpath("gallery.json").write_text("[]"), 'gallery.json does not say "format"'),
+    (lambda d: write(d).joinpath("gallery.json").write_text("{"), "gallery.json is not JSON"),
+    (lambda d: write(d).joinpath("gallery.json").write_bytes(b'"\xff"'), "gallery.json is not JSON"),
+    (lambda d: write(d).joinpath("gallery.json").write_text("[]"), "gallery.json is no JSON object"),
     (lambda d: write(d, json_format="ipaclip-gallery-2"), 'gallery.json does not say "format": "ipaclip-gallery-1"'),
     (lambda d: write(d, entries={"a": 1}), 'gallery.json has no list "entries"'),
     (lambda d: write(d, entries=["🦋", "🐶"]), "Entry 0 of "),
@@ -166,7 +182,7 @@ def test_a_damaged_gallery_says_which_file_and_what(
     damage: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:
     damage(tmp_path)
-    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+    with pytest.raises((ValueError, OSError), match=re.escape(message)) as caught:
         Gallery.load(tmp_path)
     assert str(tmp_path / "gallery.") in str(caught.value)
     assert "\n" not in str(caught.value)

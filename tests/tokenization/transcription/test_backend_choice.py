@@ -197,9 +197,9 @@ def test_the_record_names_both_and_their_versions(engines: Callable[..., None]) 
 
 
 def _processor(tiny_checkpoint: Path, **record: object):
-    from ipaclip import IPAClipProcessor, processing_ipaclip
+    from ipaclip import IPAClipProcessor, transcribing
 
-    processing_ipaclip._get_transcriber.cache_clear()
+    transcribing.get_transcriber.cache_clear()
     return IPAClipProcessor.from_pretrained(tiny_checkpoint, **record)
 
 
