@@ -119,9 +119,11 @@ def _embed(model: Any, processor: Any, kind: str, inputs: list[Any]) -> torch.Te
         inputs = [_picture(one) for one in inputs]
     batch = processor(**{kind: inputs}, return_tensors="pt", truncation=True).to(model.device)
     if kind == "images":
-        features = model.get_image_features(batch["pixel_values"].to(model.dtype)).pooler_output
+        features = model.get_image_features(pixel_values=batch["pixel_values"].to(model.dtype)).pooler_output
     elif kind == "text":
-        features = model.get_text_features(batch["input_ids"], batch["attention_mask"]).pooler_output
+        features = model.get_text_features(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+        ).pooler_output
     else:
         read = (batch["pronunciation_input_ids"], batch["pronunciation_attention_mask"])
         is_whole = hasattr(model, "get_pronunciation_features")

@@ -37,13 +37,6 @@ def test_other_phonemes_stay_apart(english_per: ModuleType) -> None:
     assert english_per.segments("bɪt") != english_per.segments("bit")
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "distance"), [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
-)
-def test_edits(english_per: ModuleType, a: str, b: str, distance: int) -> None:
-    assert english_per.edits(a, b) == english_per.edits(b, a) == distance
-
-
 def test_the_nearest_pronunciation_counts(english_per: ModuleType) -> None:
     score = english_per.Score("any")
     score.add("təmˈeɪɾoʊ", ["təmˈɑːtoʊ", "təmˈeɪtoʊ"])

@@ -181,7 +181,7 @@ def test_what_is_damaged_and_nothing_else_is_computed_anew(damage, tmp_path, cap
         targets = TargetCache(tmp_path, teacher).targets(WORDS)
     np.testing.assert_array_equal(targets[:], expected(WORDS))
     assert len(teacher.asked) == lost if lost else 3 <= len(teacher.asked) <= 4
-    assert ("damaged" in caplog.text) == (damage not in (without_index, half_an_index))
+    assert ("are damaged" in caplog.text) == (damage not in (without_index, half_an_index))
     again = CountingTeacher()
     np.testing.assert_array_equal(TargetCache(tmp_path, again).targets(WORDS)[:], expected(WORDS))
     assert again.asked == []
