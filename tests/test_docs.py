@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,64 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "emoji" / "README.md"]
+LINKING = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md"))]
 # These take minutes or a network; that they are understood is checked, and what they do has tests of its own.
 LONG = ("quickstart", "distill")
+
+
+# One topic a page, as the README lists them.
+TOPICS = (
+    "getting-started",
+    "model",
+    "sounds",
+    "distillation",
+    "evaluation",
+    "search",
+    "conversion",
+    "architecture",
+    "results",
+)
+
+
+def headings(page):
+    """The anchors of a page, as GitHub makes them of its headings."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in re.findall(r"^#+ (.+)$", text, re.M))
+    return {title.replace(" ", "-") for title in plain}
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_each_topic_has_a_page_that_the_readme_names(topic):
+    assert ROOT / "docs" / f"{topic}.md" in PAGES
+    assert f"](docs/{topic}.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in headings(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page):
+    folders = "|".join(sorted(path.name for path in ROOT.iterdir() if path.is_dir() and path.name.isidentifier()))
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(rf"(?<![\w/.-])((?:{folders})/[\w/.-]+\.(?:py|md|yaml|tsv|png))\b", text)
+    missing = sorted({name for name in named if not (ROOT / name).is_file()})
+    assert not missing
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_extras_that_are_named_exist(page):
+    named = re.findall(r'pip install "(?:ipaclip|\.)\[(.+?)\]"', page.read_text(encoding="utf-8"))
+    extras = metadata("ipaclip").get_all("Provides-Extra")
+    assert {extra for one in named for extra in one.split(",")} <= set(extras)
 
 
 def blocks(language):
@@ -65,7 +122,7 @@ def test_bash(script, tmp_path):
         elif command.endswith("python"):
             done = subprocess.run([sys.executable, "-m", "py_compile", str(ROOT / words[0])], check=False)
         elif command:
-            assert command in ("apt-get", "accelerate") or shutil.which(command), line
+            assert command in ("apt-get", "accelerate", "pip") or shutil.which(command), line
             continue
         else:
             continue

@@ -121,7 +121,7 @@ def test_cosines_are_mixed_by_the_same_weight():
 
 
 def test_the_embedded_gate_trusts_spellings_that_text_knows():
-    # Best cosines of true names are near .73 for either tower, those of misspellings near .56 (docs/fusion.md).
+    # Best cosines of true names are near .73 for either tower, those of misspellings near .56 (docs/search.md).
     misheard, misspelt = EMBEDDED_GATE.text_weight(np.array([[0.73, 0.50, 0.4], [0.56, 0.70, 0.1]]))
     assert misheard > 0.9
     assert misspelt < 0.1
