@@ -1,0 +1,94 @@
+"""A lexicon on disk: a table to read and arrays to load, each replaced whole or not at all."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ipaclip.common.files import write_bytes
+
+from .channel import Channel
+from .entries import Entry, read_saved, write_entries
+from .sounds import ENCODER, Sounds
+
+if TYPE_CHECKING:
+    from .lexicon import Lexicon
+
+FORMAT = "ipaclip-lexicon-1"
+ARRAYS_FILE, TABLE_FILE = "lexicon.safetensors", "lexicon.tsv"
+_FIELDS = ("owners", "numbers", "lengths", "projection", "vectors")
+
+
+def save(lexicon: "Lexicon", entries: Sequence[Entry], embeds: Mapping[str, np.ndarray], directory: Path) -> None:
+    """See `Lexicon.save`."""
+    from safetensors.numpy import save as to_bytes
+
+    sounds = lexicon.sounds
+    arrays = {name: getattr(sounds, name) for name in _FIELDS}
+    arrays["vectors"] = sounds.vectors.astype(np.float16)
+    arrays["numbers"] = sounds.numbers.astype(np.int16)
+    meanings = list(dict.fromkeys(entry.meaning for entry in entries))
+    if embeds:
+        arrays["text_embeds"] = np.stack([embeds[meaning] for meaning in meanings]).astype(np.float16)
+    about = {
+        "format": FORMAT,
+        "sound_encoder": json.dumps(asdict(ENCODER)),
+        "segments": json.dumps(sounds.segments, ensure_ascii=False),
+        "language": lexicon.language,
+        "channel": json.dumps(lexicon.channel.to_dict()),
+        "words": str(len(entries)),
+        "text_tower": lexicon.text_tower or "",
+    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    directory.mkdir(parents=True, exist_ok=True)
+    write_entries(entries, directory / TABLE_FILE)
+    write_bytes(directory / ARRAYS_FILE, to_bytes(arrays, about))
+
+
+def load(kind: "type[Lexicon]", directory: Path) -> "Lexicon":
+    """See `Lexicon.load`."""
+    for name in (TABLE_FILE, ARRAYS_FILE):
+        if not (directory / name).is_file():
+            raise FileNotFoundError(f"{directory} has no {name}: build a lexicon with `ipaclip lexicon`.")
+    about, arrays = _read_arrays(directory / ARRAYS_FILE)
+    entries = read_saved(directory / TABLE_FILE)
+    if int(about["words"]) != len(entries):
+        raise ValueError(
+            f"{directory / TABLE_FILE} has {len(entries):,} words and {ARRAYS_FILE} {int(about['words']):,}: "
+            "they are not of one lexicon, so build it again."
+        )
+    vectors = arrays["vectors"].astype(np.float32)
+    sounds = Sounds(
+        tuple(json.loads(about["segments"])), arrays["owners"], arrays["numbers"], arrays["lengths"],
+        arrays["projection"], vectors,
+    )  # fmt: skip
+    meanings = dict.fromkeys(entry.meaning for entry in entries)
+    embeds = dict(zip(meanings, arrays["text_embeds"], strict=True)) if "text_embeds" in arrays else {}
+    channel = Channel.from_dict(json.loads(about["channel"]))
+    return kind(
+        entries, sounds, about["language"], channel=channel, embeds=embeds, text_tower=about["text_tower"] or None
+    )
+
+
+def _read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            about = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}): build the lexicon again.") from error
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{path} is of format {about.get('format')!r}, and {FORMAT!r} is known: build it again.")
+    if json.loads(about["sound_encoder"]) != asdict(ENCODER):
+        raise ValueError(
+            f"{path} holds sounds of another encoder ({about['sound_encoder']}) than this version's "
+            f"({json.dumps(asdict(ENCODER))}): build the lexicon again."
+        )
+    missing = [name for name in _FIELDS if name not in arrays]
+    if missing:
+        raise ValueError(f"{path} lacks {missing[0]}: build the lexicon again.")
+    return about, arrays
