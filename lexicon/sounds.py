@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import groupby
 
 import numpy as np
 from ipaclip.tokenization import is_segment
@@ -18,22 +19,36 @@ _LARGE = 2000  # pronunciations
 _tokenizers: list[IPATokenizer] = []
 
 
+_LENGTHS, _SYLLABIC, _NON_SYLLABIC, _RHOTIC = "ːˑ\u0306", "\u0329", "\u032f", "˞"
+
+
+@lru_cache(maxsize=16_384)
+def _broad(token: str) -> tuple[str, ...]:
+    """A token as segments that all transcribers write alike; none for what is no segment."""
+    if not is_segment(token):
+        return ()
+    bare = "".join(sign for sign in token if sign not in _LENGTHS and sign != _NON_SYLLABIC)
+    before = ("ə",) if _SYLLABIC in bare else ()
+    after = ("ɹ",) if _RHOTIC in bare else ()
+    bare = bare.replace(_SYLLABIC, "").replace(_RHOTIC, "")
+    return (*before, bare if is_segment(bare) else token, *after)
+
+
 def segments_of(ipa_strings: Sequence[str]) -> list[tuple[str, ...]]:
-    """The segments of each IPA string, without stress, tone, breaks and word boundaries."""
+    """The segments of each IPA string, broadly: without what one transcriber writes and another leaves out.
+
+    That is stress, tone, breaks, word boundaries and length. A syllabic consonant is a schwa and the consonant, a
+    rhotic vowel the vowel and ɹ, a non-syllabic vowel a vowel, and a segment twice in sequence is one.
+    """
     if not ipa_strings:
         return []
     if not _tokenizers:
         _tokenizers.append(IPATokenizer.build())
     encodings = _tokenizers[0](list(ipa_strings), add_special_tokens=False, verbose=False).encodings
-    known: dict[str, bool] = {}
-    found = []
-    for encoding in encodings or ():
-        tokens = encoding.tokens
-        for token in tokens:
-            if token not in known:
-                known[token] = is_segment(token)
-        found.append(tuple(token for token in tokens if known[token]))
-    return found
+    return [
+        tuple(segment for segment, _ in groupby(one for token in encoding.tokens for one in _broad(token)))
+        for encoding in encodings or ()
+    ]
 
 
 @dataclass(frozen=True)
