@@ -5,9 +5,6 @@ from typing import Any
 
 import numpy as np
 
-GAP = 2.5
-"""What a segment too many or too few costs, in panphon's weighted distance, where near segments lie 0.25 to 3 apart."""
-
 
 @dataclass(frozen=True)
 class Way:
@@ -41,15 +38,17 @@ class Channel:
         other_language: cost of a word of another language than the query's.
         nothing: what each segment costs if the query is no word of the lexicon.
         itself: what leaving a word of a phrase as it is costs beyond that.
+        further: what each further part of a phrase costs.
     """
 
     spoken: float = 2.68
     by_ear: Way = Way(0.57, 1.257, 1.643)
     by_hand: Way = Way(0.43, 0.398, 4.1)
-    prior: float = 0.3
+    prior: float = 0.6
     other_language: float = 2.0
     nothing: float = 2.0
     itself: float = 4.0
+    further: float = 2.0
 
     def heard(self, distances: np.ndarray) -> np.ndarray:
         """log P(IPA | word) for phonetic distances, of the same shape."""

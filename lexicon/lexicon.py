@@ -258,7 +258,7 @@ class Lexicon:
                 found[start, end] = self._options(self._piece(tokens[start:end], sounds), language, len(tokens))
             return found[start, end]
 
-        hypotheses = [one for one in beam(len(tokens), read) if not one.is_literal]
+        hypotheses = [one for one in beam(len(tokens), read, self.channel.further) if not one.is_literal]
         return _normalised(hypotheses, nothing(self, [whole]), top)
 
     def _piece(self, tokens: list[str], sounds: "Mapping[str, Piece] | None") -> Piece:
@@ -378,7 +378,7 @@ class Lexicon:
         if here is None or float((here * kept).sum(1).min()) < 0.99:
             raise ValueError(
                 f"The lexicon is of the text tower of {self.text_tower}, and the model is "
-                f"{getattr(model, 'name_or_path', '') or type(model).__name__}: build the lexicon again with this model."
+                f"{getattr(model, 'name_or_path', '') or type(model).__name__}: build the lexicon again with it."
             )
 
     # Keeping it
@@ -416,9 +416,7 @@ def _more_frequent(entry: Entry, again: Entry) -> Entry:
 def _split(entries: Sequence[Entry]) -> list[list[tuple[str, ...]]]:
     """The pronunciations of each entry as segments, each once; none where a pronunciation has no segment."""
     flat = iter(segments_of([ipa for entry in entries for ipa in entry.pronunciations]))
-    return [
-        [said for said in dict.fromkeys(next(flat) for _ in entry.pronunciations) if said] for entry in entries
-    ]
+    return [[said for said in dict.fromkeys(next(flat) for _ in entry.pronunciations) if said] for entry in entries]
 
 
 def _heard(spans: Sequence[str], language: str) -> dict[str, Piece]:

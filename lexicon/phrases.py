@@ -43,18 +43,19 @@ Read = Callable[[int, int], Sequence[tuple[float, Part]]]
 
 def spans_of(count: int) -> list[tuple[int, int]]:
     """The spans of a query of so many words that may be one entry: the whole, and up to four words anywhere."""
-    some = [
-        (start, end) for start in range(count) for end in range(start + 1, min(start + _WIDEST, count) + 1)
-    ]
+    some = [(start, end) for start in range(count) for end in range(start + 1, min(start + _WIDEST, count) + 1)]
     return some if (0, count) in some else [*some, (0, count)]
 
 
-def beam(count: int, read: Read) -> list[Hypothesis]:
-    """The best ways of reading a query of `count` words, best first; of several with the same words the best."""
+def beam(count: int, read: Read, further: float) -> list[Hypothesis]:
+    """The best ways of reading a query of `count` words, best first; of several with the same words the best.
+
+    Each part after the first costs `further`: a name of several words is likelier one entry than several.
+    """
     ends: list[list[Hypothesis]] = [[Hypothesis(0.0, ())], *([] for _ in range(count))]
     for start, end in sorted(spans_of(count), key=lambda span: span[1]):
         found = [
-            Hypothesis(before.score + score, (*before.parts, part))
+            Hypothesis(before.score + score - further * bool(before.parts), (*before.parts, part))
             for before in ends[start]
             for score, part in read(start, end)
         ]

@@ -62,7 +62,9 @@ def pronounce(words: Sequence[str], language: str, *, every: bool = True) -> lis
 
 def letter_by_letter(words: Sequence[str], language: str) -> list[tuple[str, ...]]:
     """How initialisms (`"TNT"`) are said by their letters; nothing for other words."""
-    some = [word for word in words if _INITIALISM[0] <= len(word) <= _INITIALISM[1] and word.isalpha() and word.isupper()]
+    some = [
+        word for word in words if _INITIALISM[0] <= len(word) <= _INITIALISM[1] and word.isalpha() and word.isupper()
+    ]
     if not some:
         return [()] * len(words)
     said = dict(zip(some, pronounce([" ".join(word) for word in some], language, every=False), strict=True))

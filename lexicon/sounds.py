@@ -9,14 +9,11 @@ import numpy as np
 from ipaclip.tokenization import is_segment
 from ipaclip.tokenization.phonemes.distance import SegmentCosts
 from ipaclip.tokenization.phonemes.sound_vectors import SoundEncoder
-from ipaclip.tokenization.tokenization_ipa import IPATokenizer
-
-from .channel import GAP
+from ipaclip.tokenization.tokenization_ipa import default_tokenizer
 
 ENCODER = SoundEncoder()
 _NARROW = 64  # dimensions that are kept of a large lexicon's vectors
 _LARGE = 2000  # pronunciations
-_tokenizers: list[IPATokenizer] = []
 
 
 _LENGTHS, _SYLLABIC, _NON_SYLLABIC, _RHOTIC = "ːˑ\u0306", "\u0329", "\u032f", "˞"
@@ -42,9 +39,7 @@ def segments_of(ipa_strings: Sequence[str]) -> list[tuple[str, ...]]:
     """
     if not ipa_strings:
         return []
-    if not _tokenizers:
-        _tokenizers.append(IPATokenizer.build())
-    encodings = _tokenizers[0](list(ipa_strings), add_special_tokens=False, verbose=False).encodings
+    encodings = default_tokenizer()(list(ipa_strings), add_special_tokens=False, verbose=False).encodings
     return [
         tuple(segment for segment, _ in groupby(one for token in encoding.tokens for one in _broad(token)))
         for encoding in encodings or ()
@@ -164,7 +159,7 @@ class Sounds:
 
 
 def _costs(segments: Sequence[str]) -> SegmentCosts:
-    return SegmentCosts.panphon(segments, gap=GAP)
+    return SegmentCosts.confusions(segments)
 
 
 def _padded(numbers: np.ndarray, longest: int) -> np.ndarray:

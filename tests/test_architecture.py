@@ -10,18 +10,37 @@ FOLDERS = {
     "modeling_ipaclip": "ipaclip",
     **{
         room: f"ipaclip.{room}"
-        for room in ("cli", "common", "conversion_scripts", "evaluation", "search", "tokenization", "training")
+        for room in (
+            "cli",
+            "common",
+            "conversion_scripts",
+            "evaluation",
+            "lexicon",
+            "search",
+            "tokenization",
+            "training",
+        )
     },
 }
 MAY_USE = {
     "common": set(),
     "modeling_ipaclip": set(),
     "tokenization": {"common"},
-    "search": {"modeling_ipaclip", "tokenization", "common"},
+    "lexicon": {"modeling_ipaclip", "tokenization", "common"},
+    "search": {"modeling_ipaclip", "tokenization", "lexicon", "common"},
     "conversion_scripts": {"modeling_ipaclip", "tokenization", "common"},
     "training": {"modeling_ipaclip", "tokenization", "common"},
-    "evaluation": {"modeling_ipaclip", "tokenization", "search", "common"},
-    "cli": {"modeling_ipaclip", "tokenization", "search", "conversion_scripts", "training", "evaluation", "common"},
+    "evaluation": {"modeling_ipaclip", "tokenization", "lexicon", "search", "common"},
+    "cli": {
+        "modeling_ipaclip",
+        "tokenization",
+        "lexicon",
+        "search",
+        "conversion_scripts",
+        "training",
+        "evaluation",
+        "common",
+    },
 }
 
 

@@ -6,7 +6,8 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ..tokenization_ipa import UnknownSymbol
 
 NUM_FEATURES = 24
+GAP = 2.5
+"""What a segment too many or too few costs among transcribers and listeners: near segments lie 0.25 to 3 apart."""
+NOTHING = "–"  # in the table of confusions, the other side of a gap
 
 
 def _features(segments: Sequence[str]) -> np.ndarray:
@@ -83,6 +87,25 @@ class SegmentCosts:
         """
         features = _features(segments)
         return cls(tuple(segments), _city_block(features), np.abs(features).sum(-1))
+
+    @classmethod
+    def confusions(cls, segments: Sequence[str]) -> "SegmentCosts":
+        """panphon's costs with a gap of 2.5, and less where transcribers and dictionaries differ in a segment often.
+
+        As German r is written ʁ by one and r by another, and 4.62 apart by its features. `confusions.tsv` has these
+        costs; `benchmarks/confusions.py` learned them from WikiPron's words of 87 languages.
+
+        Raises:
+            ValueError: If one is not a segment, or is given twice.
+        """
+        costs = cls.panphon(segments, gap=GAP)
+        for a, b, cost in _confusions():
+            if a in costs._ids and b == NOTHING:
+                costs.gap[costs._ids[a]] = cost
+            elif a in costs._ids and b in costs._ids:
+                one, other = costs._ids[a], costs._ids[b]
+                costs.substitution[one, other] = costs.substitution[other, one] = cost
+        return costs
 
     def __post_init__(self) -> None:
         if len(self._ids) < len(self.segments):
@@ -165,6 +188,14 @@ class SegmentCosts:
                 np.minimum(best[column + 1], best[column] + cost, out=best[column + 1])
             row = best
             yield row
+
+
+@lru_cache(maxsize=1)
+def _confusions() -> tuple[tuple[str, str, float], ...]:
+    """The rows of `confusions.tsv`: a segment, another or `NOTHING`, and what it costs."""
+    text = (Path(__file__).parent / "confusions.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines()[1:])
+    return tuple((a, b, float(cost)) for a, b, cost, _ in rows)
 
 
 def phoneme_distance(a: str, b: str) -> float:
