@@ -78,7 +78,8 @@ def learn(counts: np.ndarray, start: SegmentCosts) -> SegmentCosts:
     prior[-1, -1] = 0
     prior /= prior.sum(1, keepdims=True)
     chance = (counts + PRIOR * prior) / (counts.sum(1, keepdims=True) + PRIOR)
-    with np.errstate(divide="ignore", invalid="ignore")  # no segment for no segment: never:
+    # That no segment stands for no segment never happens.
+    with np.errstate(divide="ignore", invalid="ignore"):
         cost = (np.log(np.diag(chance))[:, None] - np.log(chance)) / SCALE
     substitution = np.clip((cost + cost.T)[:-1, :-1] / 2, 0, start.substitution).astype(np.float32)
     gap = np.clip(cost[:-1, -1], LEAST_GAP, GAP).astype(np.float32)

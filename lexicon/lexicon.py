@@ -221,7 +221,7 @@ class Lexicon:
             queries: typed words, or IPA.
             ipa: whether they are IPA.
             language: of the queries, such as `"deu-Latn"`: how typed ones are said, and which words are likelier. By
-                default the lexicon's own for typed queries, and any for IPA.
+                default the lexicon's own.
             top: how many readings for each.
 
         Raises:
@@ -231,9 +231,9 @@ class Lexicon:
         if top < 1:
             raise ValueError(f"top is {top}: ask for one reading at least.")
         asked = [self._pieces(query, ipa) for query in _listed(queries)]
-        if ipa:
-            return [self._read(tokens, None, language, top) for tokens in asked]
         spoken = language or self.language
+        if ipa:
+            return [self._read(tokens, None, spoken, top) for tokens in asked]
         spans = {" ".join(tokens[a:b]) for tokens in asked for a, b in spans_of(len(tokens))}
         sounds = _heard(sorted(spans), spoken)
         return [self._read(tokens, sounds, spoken, top) for tokens in asked]
