@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import convert, distill, evaluate, languages, phonetic, push, quickstart, search, transcribe
+from . import convert, distill, evaluate, languages, lexicon, phonetic, push, quickstart, search, transcribe
 from .console import CommandGroup, debug_option, use_utf8
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ for command in (
     search.search,
     transcribe.transcribe,
     languages.languages,
+    lexicon.lexicon,
     distill.distill,
     phonetic.fit_phonetic,
     evaluate.evaluate,

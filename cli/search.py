@@ -26,11 +26,19 @@ def search(
         str | None,
         typer.Option(help="Language the words are said in, such as eng-Latn.", show_default="the checkpoint's"),
     ] = None,
-    text: Annotated[bool, typer.Option("--text", help="Ask the text tower, not the pronunciation tower.")] = False,
+    sound: Annotated[bool, typer.Option("--sound", help="Ask the pronunciation tower alone.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Ask the text tower alone.")] = False,
     both: Annotated[bool, typer.Option("--both", help="Ask both towers and show them side by side.")] = False,
     fused: Annotated[
         bool, typer.Option("--fuse", help="Ask both towers as one; scores are probabilities, in this gallery.")
     ] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say what a query was taken for, and what each edit costs.")
+    ] = False,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Directory of a lexicon.", show_default="the checkpoint's, if it has one"),
+    ] = None,
     file: Annotated[
         str | None, typer.Option("--queries", metavar="FILE", help="Read queries, one a line; - is stdin.")
     ] = None,
@@ -44,9 +52,13 @@ def search(
 ) -> None:
     """Find the pictures whose names sound like the queries, even where nobody ever wrote them.
 
+    Beside a lexicon, all that is known of a query speaks: what is typed, the words it may mean, and its sound. Scores
+    are then probabilities. Without one, or with --sound, the pronunciation tower is asked, and scores are cosines.
+
     A query that cannot be pronounced is reported on stderr, the others are answered, and the exit code is 1.
     """
-    _reject_conflicts(ipa=ipa, text=text, both=both, fused=fused, language=language)
+    ways = {"--sound": sound, "--text": text, "--both": both, "--fuse": fused}
+    _reject_conflicts([name for name, is_set in ways.items() if is_set], ipa=ipa, language=language, why=why)
     wanted = [*(queries or []), *(read_words(file) if file is not None else [])]
     if list_gallery and wanted:
         raise ValueError("--list takes no queries: leave out one or the other.")
@@ -64,18 +76,18 @@ def search(
         pictures = PictureSearch.from_checkpoint(directory)
     if top is not None and top > len(pictures.gallery):
         raise ValueError(f"--top {top} is too many: the gallery has {len(pictures.gallery)} pictures.")
+    if lexicon is not None:
+        pictures.take_lexicon(lexicon)
     answers = [_Answer(query, error=_why_unreadable(query)) for query in wanted]
     readable = [answer for answer in answers if answer.error is None]
-    if not text:
-        _ask_by_sound(pictures, readable, is_ipa=ipa, language=language, top=top or 5)
-    if fused:
-        _ask_fused(pictures, readable, directory, top=top or 5)
-    if text or both:
-        _ask_by_text(pictures, readable, top=top or 5, beside=both)
+    if why and pictures.lexicon is None:
+        raise ValueError(f"{directory} has no lexicon, by which --why explains: build one, or name one by --lexicon.")
+    way = next((name for name, is_set in ways.items() if is_set), None)
+    _ask(pictures, readable, way, directory, is_ipa=ipa, language=language, top=top or 5)
     for answer in answers:
         if answer.error is not None:
             complain(answer.error)
-        _print_answer(answer, as_json)
+        _print_answer(answer, as_json, why)
     if any(answer.error is not None for answer in answers):
         raise typer.Exit(CANNOT_BE_SAID)
 
@@ -87,31 +99,40 @@ class _Answer:
     error: str | None = None
     results: list["Hit"] = field(default_factory=list)
     text_results: list["Hit"] | None = None
+    fits: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         answer: dict[str, Any] = {"query": self.query}
         for name in ("ipa", "error"):
             if getattr(self, name) is not None:
                 answer[name] = getattr(self, name)
+        if self.fits is not None:
+            answer["fits"] = self.fits
         answer["results"] = _plain(self.results)
         return answer if self.text_results is None else {**answer, "text_results": _plain(self.text_results)}
 
 
 def _plain(hits: Sequence["Hit"]) -> list[dict[str, Any]]:
-    return [{**hit.entry.to_dict(), "score": round(hit.score, 4)} for hit in hits]
+    return [
+        {
+            **hit.entry.to_dict(),
+            "score": round(hit.score, 4),
+            **({} if hit.reading is None else {"reading": hit.reading.to_dict()}),
+        }
+        for hit in hits
+    ]
 
 
-def _reject_conflicts(*, ipa: bool, text: bool, both: bool, fused: bool, language: str | None) -> None:
-    if fused and (text or both):
-        raise ValueError(f"--fuse asks both towers as one: leave out --fuse or {'--text' if text else '--both'}.")
-    if text and both:
-        raise ValueError("--both asks the text tower already: leave out --text or --both.")
-    if ipa and (text or both or fused):
-        other = "--text" if text else "--both" if both else "--fuse"
-        raise ValueError(f"The text tower cannot read IPA: leave out --ipa or {other}.")
-    if language is not None and (ipa or text):
-        other = "--ipa" if ipa else "--text"
-        raise ValueError(f"--language says how spelled words sound: leave out --language or {other}.")
+def _reject_conflicts(ways: list[str], *, ipa: bool, language: str | None, why: bool) -> None:
+    if len(ways) > 1:
+        raise ValueError(f"{ways[0]} and {ways[1]} are two ways of asking: leave out one of them.")
+    way = ways[0] if ways else None
+    if ipa and way not in (None, "--sound"):
+        raise ValueError(f"The text tower cannot read IPA: leave out --ipa or {way}.")
+    if language is not None and way == "--text":
+        raise ValueError("--language says how spelled words sound: leave out --language or --text.")
+    if why and way is not None:
+        raise ValueError(f"--why explains what a lexicon finds: leave out --why or {way}.")
 
 
 def _why_unreadable(query: str) -> str | None:
@@ -121,6 +142,29 @@ def _why_unreadable(query: str) -> str | None:
     if any("\ud800" <= sign <= "\udfff" for sign in query):
         return f"The query {query!r} is not UTF-8: write it in UTF-8."
     return None
+
+
+def _ask(
+    pictures: "PictureSearch",
+    answers: list[_Answer],
+    way: str | None,
+    directory: Path,
+    *,
+    is_ipa: bool,
+    language: str | None,
+    top: int,
+) -> None:
+    if way is None and pictures.lexicon is not None:
+        _ask_by_all(pictures, answers, is_ipa=is_ipa, language=language, top=top)
+        return
+    if is_ipa and language is not None:
+        raise ValueError("--language says how spelled words sound: leave out --language or --ipa.")
+    if way != "--text":
+        _ask_by_sound(pictures, answers, is_ipa=is_ipa, language=language, top=top)
+    if way == "--fuse":
+        _ask_fused(pictures, answers, directory, top=top)
+    if way in ("--text", "--both"):
+        _ask_by_text(pictures, answers, top=top, beside=way == "--both")
 
 
 def _ask_by_sound(
@@ -144,6 +188,24 @@ def _ask_by_sound(
     hits = pictures.search([answer.ipa or "" for answer in heard], by="ipa", top=top)
     for answer, found in zip(heard, hits, strict=True):
         answer.results = found
+
+
+def _ask_by_all(
+    pictures: "PictureSearch", answers: list[_Answer], *, is_ipa: bool, language: str | None, top: int
+) -> None:
+    queries = [answer.query for answer in answers]
+    for answer, ipa in zip(
+        answers, queries if is_ipa else pictures.processor.transcribe_each(queries, language=language), strict=True
+    ):
+        if is_ipa and not _has_known_sign(pictures, answer.query):
+            answer.error = f"{answer.query!r} holds no sign of IPA: leave out --ipa if it is spelled."
+        answer.ipa = ipa if isinstance(ipa, str) else None
+    asked = [answer for answer in answers if answer.error is None]
+    for answer, hits in zip(
+        asked, pictures.find([one.query for one in asked], ipa=is_ipa, language=language, top=top), strict=True
+    ):
+        answer.results = hits
+        answer.fits = hits[0].score >= pictures.score.threshold
 
 
 def _has_known_sign(pictures: "PictureSearch", ipa: str) -> bool:
@@ -172,7 +234,7 @@ def _ask_fused(pictures: "PictureSearch", answers: list[_Answer], directory: Pat
         answer.results = hits
 
 
-def _print_answer(answer: _Answer, as_json: bool) -> None:
+def _print_answer(answer: _Answer, as_json: bool, why: bool) -> None:
     if as_json:
         typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False))
         return
@@ -182,12 +244,17 @@ def _print_answer(answer: _Answer, as_json: bool) -> None:
     heard = f"/{answer.ipa}/" if answer.ipa is not None else ""
     typer.echo(heard if answer.query == answer.ipa else f"{query}  {heard}".rstrip())
     lines = _table(answer.results)
+    if answer.fits is False:
+        lines = ["nothing fits; the nearest are", *lines]
+    if why:
+        told = dict.fromkeys(hit.reading.explain() for hit in answer.results if hit.reading is not None)
+        lines += [line for text in told for line in ("", *text.splitlines())]
     if answer.text_results is not None:
         columns = zip_longest(["by sound", *lines], ["by text", *_table(answer.text_results)], fillvalue="")
         left, right = zip(*columns, strict=True)
         lines = [f"{sound}    {written}".rstrip() for sound, written in zip(_padded(left), right, strict=True)]
     for line in lines:
-        typer.echo(f"  {line}")
+        typer.echo(f"  {line}".rstrip())
 
 
 def print_hits(query: str, hits: Sequence["Hit"]) -> None:

@@ -10,10 +10,13 @@ from .files import copy_file, write_json
 
 # Embeddings of pictures belong to the image tower: they stay right beside any pronunciation tower.
 GALLERY_FILES = ("gallery.safetensors", "gallery.json")
-# What text tower and pronunciation tower are fused by; the map of token states; what was measured.
-GATE_FILE, HEAD_FILE, METRICS_FILE = "fusion.json", "token_head.safetensors", "metrics.json"
-TOWER_FILES = (HEAD_FILE, GATE_FILE)
-TRAVELLING_FILES = (*GALLERY_FILES, *TOWER_FILES, METRICS_FILE)
+# Words, their sounds, and what the text tower makes of them: they belong to the text tower.
+LEXICON_FILES = ("lexicon.safetensors", "lexicon.tsv")
+CLIP_FILES = (*GALLERY_FILES, *LEXICON_FILES)
+# By what the towers are fused, and they and a lexicon; the map of token states; what was measured.
+GATE_FILE, SCORE_FILE, HEAD_FILE, METRICS_FILE = "fusion.json", "score.json", "token_head.safetensors", "metrics.json"
+TOWER_FILES = (HEAD_FILE, GATE_FILE, SCORE_FILE)
+TRAVELLING_FILES = (*CLIP_FILES, *TOWER_FILES, METRICS_FILE)
 # Embedding tables of CLIPs are padded to multiples of 128 at most.
 PADDING = 128
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor
-from ipaclip.common.checkpoints import GALLERY_FILES, copy_files
+from ipaclip.common.checkpoints import CLIP_FILES, copy_files
 from ipaclip.common.files import new_directory
 from ipaclip.common.text_tower import copy_text_tower
 from ipaclip.presets import PRESET_NAMES, PRESETS
@@ -102,7 +102,7 @@ def save_as_ipaclip(
         model.save_pretrained(directory)
         processor.save_pretrained(directory)
         if gallery_of is not None:
-            copy_files(gallery_of, directory, GALLERY_FILES)
+            copy_files(gallery_of, directory, CLIP_FILES)
         return require_same_clip(source, IPAClipModel.from_pretrained(directory).eval(), description)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from ipaclip import IPAClipModel, IPAClipProcessor, IPAClipPronunciationModelWithProjection
 from ipaclip.checkpoint_path import read_json, require_directory_or_name
-from ipaclip.common.checkpoints import GALLERY_FILES, GATE_FILE, METRICS_FILE, TOWER_FILES, copy_files, find_file
+from ipaclip.common.checkpoints import CLIP_FILES, GATE_FILE, METRICS_FILE, TOWER_FILES, copy_files, find_file
 from ipaclip.common.files import new_directory, write_json
 from ipaclip.common.speech_record import SpeechRecord
 from ipaclip.tokenization import phoneme_feature_table
@@ -73,7 +73,7 @@ def merge(tower: str | Path, clip: str | Path, output: str | Path) -> float:
     with new_directory(output) as directory:
         model.save_pretrained(directory)
         processor.save_pretrained(directory)
-        copy_files(clip, directory, GALLERY_FILES)
+        copy_files(clip, directory, CLIP_FILES)
         if GATE_FILE in copy_files(tower, directory, TOWER_FILES):
             logger.warning(
                 "%s came with %s: it was fitted to the pictures of the CLIP that the tower was trained beside, and "
@@ -111,7 +111,7 @@ def split(checkpoint: str | Path, output: str | Path) -> float:
         _copy_metrics(checkpoint, directory / TOWER_FOLDER)
         source.save_pretrained(directory / CLIP_FOLDER)
         CLIPProcessor(*load_clip_processor(checkpoint, source)).save_pretrained(directory / CLIP_FOLDER)
-        copy_files(checkpoint, directory / CLIP_FOLDER, GALLERY_FILES)
+        copy_files(checkpoint, directory / CLIP_FOLDER, CLIP_FILES)
         difference = require_same_clip(source, load_clip(directory / CLIP_FOLDER), str(checkpoint))
         return max(difference, _require_same_tower(part.model, directory / TOWER_FOLDER, str(checkpoint)))
 

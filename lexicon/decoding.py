@@ -1,6 +1,5 @@
 """A piece of a query → the words of a lexicon that it may be: candidates first, then exact distances, then priors."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,7 +108,6 @@ def _exact(lexicon: "Lexicon", piece: Piece, rows: np.ndarray) -> tuple[np.ndarr
     return table[heard, np.arange(len(rows))], heard
 
 
-def nothing(lexicon: "Lexicon", pieces: Sequence[Piece]) -> float:
-    """log P(the pieces are no word of the lexicon)."""
-    lengths = [max(map(len, piece.sounds), default=len(piece.text)) for piece in pieces]
-    return -lexicon.channel.nothing * sum(lengths)
+def nothing(lexicon: "Lexicon", piece: Piece) -> float:
+    """log P(a piece is no word of the lexicon)."""
+    return -lexicon.channel.nothing * max(map(len, piece.sounds), default=len(piece.text))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -259,7 +260,8 @@ class Lexicon:
             return found[start, end]
 
         hypotheses = [one for one in beam(len(tokens), read, self.channel.further) if not one.is_literal]
-        return _normalised(hypotheses, nothing(self, [whole]), top)
+        readings = _normalised(hypotheses, nothing(self, whole), top)
+        return [replace(one, parts=tuple(map(self._aligned, one.parts))) for one in readings]
 
     def _piece(self, tokens: list[str], sounds: "Mapping[str, Piece] | None") -> Piece:
         text = " ".join(tokens)
@@ -279,7 +281,7 @@ class Lexicon:
             found = decode(self, piece, language, _LISTED)
             options = [(float(score), self._part(piece, found, place)) for place, score in enumerate(found.score)]
         if words > 1 and is_word:
-            options.append((nothing(self, [piece]) - self.channel.itself, literal))
+            options.append((nothing(self, piece) - self.channel.itself, literal))
         return options
 
     def _part(self, piece: Piece, found: Candidates, place: int) -> Part:
@@ -287,7 +289,6 @@ class Lexicon:
         heard = int(found.heard[place])
         query = piece.sounds[heard] if heard >= 0 else ()
         said = self.sounds.said(int(found.rows[place]))
-        edits = self.sounds.costs(query).align(said, query) if query else []
         return Part(
             piece.text,
             entry.word,
@@ -299,8 +300,15 @@ class Lexicon:
             int(found.errors[place]) if piece.typed else None,
             float(found.log_likelihood[place]),
             float(found.log_prior[place]),
-            tuple(Edit(*edit) for edit in edits),
+            said,
+            query,
         )
+
+    def _aligned(self, part: Part) -> Part:
+        if not part.query_segments:
+            return part
+        edits = self.sounds.costs(part.query_segments).align(part.segments, part.query_segments)
+        return replace(part, edits=tuple(Edit(*edit) for edit in edits))
 
     @cached_property
     def plain_words(self) -> list[str]:

@@ -33,6 +33,8 @@ class Part:
         typing_errors: between both spellings; None for IPA.
         log_likelihood: how likely the word comes out as this piece, natural logarithm.
         log_prior: how likely the word is, natural logarithm, up to a constant.
+        segments: of the word's pronunciation.
+        query_segments: of the piece's.
         edits: what was swapped, dropped or added, in order.
     """
 
@@ -46,6 +48,8 @@ class Part:
     typing_errors: int | None = None
     log_likelihood: float = 0.0
     log_prior: float = 0.0
+    segments: tuple[str, ...] = ()
+    query_segments: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ipaclip.common.checkpoints import LEXICON_FILES
 from ipaclip.common.files import write_bytes
 
 from .channel import Channel
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .lexicon import Lexicon
 
 FORMAT = "ipaclip-lexicon-1"
-ARRAYS_FILE, TABLE_FILE = "lexicon.safetensors", "lexicon.tsv"
+ARRAYS_FILE, TABLE_FILE = LEXICON_FILES
 _FIELDS = ("owners", "numbers", "lengths", "projection", "vectors")
 
 
@@ -28,7 +29,7 @@ def save(lexicon: "Lexicon", entries: Sequence[Entry], embeds: Mapping[str, np.n
     sounds = lexicon.sounds
     arrays = {name: getattr(sounds, name) for name in _FIELDS}
     arrays["vectors"] = sounds.vectors.astype(np.float16)
-    arrays["numbers"] = sounds.numbers.astype(np.int16)
+    arrays["numbers"] = sounds.numbers[sounds.numbers >= 0].astype(np.int16)
     meanings = list(dict.fromkeys(entry.meaning for entry in entries))
     if embeds:
         arrays["text_embeds"] = np.stack([embeds[meaning] for meaning in meanings]).astype(np.float16)
@@ -60,10 +61,11 @@ def load(kind: "type[Lexicon]", directory: Path) -> "Lexicon":
             "they are not of one lexicon, so build it again."
         )
     vectors = arrays["vectors"].astype(np.float32)
-    sounds = Sounds(
-        tuple(json.loads(about["segments"])), arrays["owners"], arrays["numbers"], arrays["lengths"],
-        arrays["projection"], vectors,
-    )  # fmt: skip
+    lengths = arrays["lengths"]
+    numbers = np.full((len(lengths), int(lengths.max(initial=1))), -1, dtype=np.int16)
+    numbers[np.arange(numbers.shape[1]) < lengths[:, None]] = arrays["numbers"]
+    segments = tuple(json.loads(about["segments"]))
+    sounds = Sounds(segments, arrays["owners"], numbers, lengths, arrays["projection"], vectors)
     meanings = dict.fromkeys(entry.meaning for entry in entries)
     embeds = dict(zip(meanings, arrays["text_embeds"], strict=True)) if "text_embeds" in arrays else {}
     channel = Channel.from_dict(json.loads(about["channel"]))

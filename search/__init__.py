@@ -5,5 +5,6 @@ Importing this package needs neither torch nor transformers; `PictureSearch.from
 
 from .gallery import Gallery, GalleryEntry, Hit
 from .picture_search import PictureSearch, local_checkpoint
+from .scoring import Score, Witness
 
-__all__ = ["Gallery", "GalleryEntry", "Hit", "PictureSearch", "local_checkpoint"]
+__all__ = ["Gallery", "GalleryEntry", "Hit", "PictureSearch", "Score", "Witness", "local_checkpoint"]

@@ -4,12 +4,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from ipaclip.checkpoint_path import read_json
 from ipaclip.common.files import whole_file
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from ipaclip.lexicon import Reading
 
 FORMAT = "ipaclip-gallery-1"
 EMBEDDINGS_FILE = "gallery.safetensors"
@@ -40,10 +43,17 @@ class GalleryEntry:
 
 
 class Hit(NamedTuple):
-    """A picture found, and the cosine between its embedding and the query's, -1..1; of both towers, its probability."""
+    """A picture found.
+
+    Attributes:
+        entry: what it shows.
+        score: of one tower, the cosine between its embedding and the query's, -1 to 1; of several, its probability.
+        reading: what the query was taken for, where a lexicon found the picture.
+    """
 
     entry: GalleryEntry
     score: float
+    reading: "Reading | None" = None
 
 
 class Gallery:
@@ -77,7 +87,7 @@ class Gallery:
                 f"row {wrong[0]} of image_embeds has length {lengths[wrong[0], 0]:.4g}: "
                 "rows must be finite and L2-normalised."
             )
-        self._directions = self.image_embeds / lengths
+        self.directions = self.image_embeds / lengths
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -106,7 +116,7 @@ class Gallery:
         without = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
         if without.size:
             raise ValueError(f"row {without[0]} of query_embeds is zero or not finite: it has no direction.")
-        scores = np.clip(queries / lengths @ self._directions.T, -1, 1)
+        scores = np.clip(queries / lengths @ self.directions.T, -1, 1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
         return [
             [Hit(self.entries[column], float(row[column])) for column in best]

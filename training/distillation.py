@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from accelerate.utils import InitProcessGroupKwargs, set_seed
 from filelock import BaseFileLock
-from ipaclip.common.checkpoints import GALLERY_FILES, HEAD_FILE, find_file
+from ipaclip.common.checkpoints import CLIP_FILES, HEAD_FILE, find_file
 from ipaclip.common.files import write_text
 from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phoneme_feature_table
 
@@ -110,7 +110,7 @@ class Distillation:
         self.reader = build_reader(
             self.teacher, image_processor, self.tokenizer, data=self.data, arguments=arguments, before=speech
         )
-        found = [find_file(arguments.teacher, name) for name in GALLERY_FILES]
+        found = [find_file(arguments.teacher, name) for name in CLIP_FILES]
         self.gallery = [file for file in found if file is not None and self.teacher.clip is not None]
         self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)
         self.targets = self._teach(self.data.texts)
