@@ -4,7 +4,8 @@
 
 Queries are made from the names of the gallery, as `ipaclip evaluate` makes them but from other seeds: seed 1 to fit,
 seed 2 to measure. Every second query has its picture taken out of the gallery: the right answer is then that nothing
-fits. The weights are those of the greatest likelihood; the threshold is the one at which as few queries as possible
+fits. Every third is asked as if the lexicon did not have the name ("unlisted"): then the towers have to know it.
+The weights are those of the greatest likelihood; the threshold is the one at which as few queries as possible
 fail either way (a hit where nothing fits counts 2, none where the picture is there counts 5: 2 % and 5 % are allowed).
 
 Printed are, for each kind, how often the right picture comes first, and for all: the calibration (what hits of a
@@ -21,7 +22,7 @@ import numpy as np
 from ipaclip import embedded_checkpoint
 from ipaclip.evaluation.nonsense.queries import nonsense_queries
 from ipaclip.evaluation.retrieval.queries import SpokenNames, build_queries
-from ipaclip.lexicon import Lexicon
+from ipaclip.lexicon import Lexicon, Reading
 from ipaclip.search import PictureSearch, Score, Witness
 from ipaclip.search.picture_search import Witnesses
 from ipaclip.tokenization import get_transcriber
@@ -63,6 +64,32 @@ class Asked:
         return score.probabilities(self.text, list(zip(self.chances, self.readings, strict=True)), self.sound)
 
 
+class Batch:
+    """Many queries as padded arrays: what is missing is a cosine of minus infinity."""
+
+    def __init__(self, asked: Sequence[Asked]) -> None:
+        longest = max(len(one.chances) for one in asked)
+        shape = len(asked), longest + 2, _KEPT + 1
+        self.cosines, self.log_chance = np.full(shape, -np.inf), np.zeros(shape[:2])
+        self.target = np.array([-1 if one.target is None else one.target for one in asked])
+        for row, one in enumerate(asked):
+            for place, cosines in enumerate((one.text, one.sound, *one.readings)):
+                if cosines is not None:
+                    self.cosines[row, place, : len(cosines)] = cosines
+            self.log_chance[row, 2 : 2 + len(one.chances)] = np.log(np.maximum(one.chances, 1e-300))
+
+    def loss(self, values: np.ndarray) -> float:
+        """The mean negative log-likelihood of the right answers."""
+        score = score_of(values)
+        witnesses = [score.text, score.sound] + [score.readings] * (self.cosines.shape[1] - 2)
+        weight = np.array([one.weight for one in witnesses]) + self.log_chance
+        scale = np.array([one.scale for one in witnesses])[:, None]
+        each = np.logaddexp.reduce(weight[..., None] + scale * (self.cosines - 1), axis=1)
+        every = np.column_stack([each, np.full(len(each), score.nothing)])
+        total = np.logaddexp.reduce(every, axis=1)
+        return float(np.mean(total - every[np.arange(len(each)), self.target]))
+
+
 def ask(pictures: PictureSearch, seed: int, count: int) -> list[Asked]:
     """The queries of a seed, `count` of each kind, and what the witnesses say."""
     names = [entry.name for entry in pictures.gallery.entries]
@@ -77,8 +104,21 @@ def ask(pictures: PictureSearch, seed: int, count: int) -> list[Asked]:
         witnesses = pictures.witnesses([one.ipa if ipa else one.spelling for one in queries], ipa=ipa)
         for number, (query, (text, readings, sound)) in enumerate(zip(queries, witnesses, strict=True)):
             label = f"{kind}, IPA" if ipa else kind
-            asked.append(_kept(label, query.target, bool(number % 2), (text, readings, sound)))
+            unlisted = number % 3 == 0
+            known = _unlisted(readings, names[query.target]) if unlisted else readings
+            kept = _kept(label, query.target, bool(number % 2), (text, known, sound))
+            asked.append(replace(kept, kind=f"{label}, unlisted") if unlisted else kept)
     return asked
+
+
+def _unlisted(readings: list[tuple[Reading, np.ndarray]], name: str) -> list[tuple[Reading, np.ndarray]]:
+    """The readings of a lexicon that lacks a name: the probability of the others grows by what it had."""
+    left = 1 - sum(one.probability for one, _ in readings if one.meaning == name)
+    return [
+        (replace(one, probability=min(one.probability / max(left, 1e-12), 1.0)), cosines)
+        for one, cosines in readings
+        if one.meaning != name
+    ]
 
 
 def _kept(kind: str, named: int, is_there: bool, witnesses: Witnesses) -> Asked:
@@ -97,25 +137,15 @@ def _kept(kind: str, named: int, is_there: bool, witnesses: Witnesses) -> Asked:
 
 def score_of(values: np.ndarray) -> Score:
     """The score of seven numbers: the readings' weight is 0, for only differences count."""
-    text, sound, nothing, *scales = values
+    text, sound, nothing, *scales = map(float, values)
     return Score(Witness(text, scales[0]), Witness(0.0, scales[1]), Witness(sound, scales[2]), nothing)
-
-
-def loss(values: np.ndarray, asked: Sequence[Asked]) -> float:
-    """The mean negative log-likelihood of the right answers."""
-    score, total = score_of(values), 0.0
-    for one in asked:
-        chances = one.probabilities(score)
-        right = 1 - chances.sum() if one.target is None else chances[one.target]
-        total -= np.log(max(right, 1e-9))
-    return total / len(asked)
 
 
 def fit(asked: Sequence[Asked]) -> Score:
     """The weights of the greatest likelihood, and the threshold."""
     start = np.array([-4.0, -3.0, -8.0, 20.0, 20.0, 20.0])
     bounds = [(-20, 10), (-20, 10), (-40, 5), (2, 80), (2, 80), (2, 80)]
-    found = minimize(loss, start, (asked,), method="L-BFGS-B", bounds=bounds, options={"maxiter": 40})
+    found = minimize(Batch(asked).loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
     score = score_of(found.x)
     grid = np.linspace(0.05, 0.95, 91)
     failures = [2 * wrong + 5 * missed for wrong, missed in (at_threshold(asked, score, one) for one in grid)]

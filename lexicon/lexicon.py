@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _LISTED = 20  # candidates of one piece that are carried on
 _LONGEST_QUERY = 500  # signs
+_PROBES = 8  # texts by which a text tower is known
 _TOGETHER = 4096  # words that are transcribed in one call
 
 
@@ -273,7 +274,7 @@ class Lexicon:
     def _options(self, piece: Piece, language: str | None, words: int) -> list[tuple[float, Part]]:
         """What a piece may be; in a phrase, a word may be left as it is."""
         options: list[tuple[float, Part]] = []
-        literal = Part(piece.text, piece.text, meaning=piece.text)
+        literal = Part(piece.text, piece.text, meaning=piece.text if piece.typed else "")
         is_word = " " not in piece.text
         if words > 1 and is_word and (piece.text.isdecimal() or (piece.typed and not piece.sounds)):
             return [(0.0, literal)]
@@ -380,10 +381,10 @@ class Lexicon:
             raise ValueError("This lexicon has no embeddings: build it with a model to search pictures by it.")
         from ipaclip.encoding import encode
 
-        some = list(self._embeds)[:3]
+        some = list(self._embeds)[:_PROBES]
         kept = np.stack([self._embeds[one] for one in some]).astype(np.float32)
         here = encode(model, processor, text=some).numpy() if kept.shape[1] == model.config.projection_dim else None
-        if here is None or float((here * kept).sum(1).min()) < 0.99:
+        if here is None or not _alike(kept, here):
             raise ValueError(
                 f"The lexicon is of the text tower of {self.text_tower}, and the model is "
                 f"{getattr(model, 'name_or_path', '') or type(model).__name__}: build the lexicon again with it."
@@ -408,6 +409,17 @@ class Lexicon:
             ValueError: If it is damaged, of another format, or of another sound encoder.
         """
         return storage.load(cls, Path(directory))
+
+
+def _alike(kept: np.ndarray, here: np.ndarray) -> bool:
+    """Whether embeddings of the same texts are of one text tower, whatever the kernels and the precision.
+
+    Text towers give all texts a large common part, which is nearly the same in two of them: it is taken out.
+    """
+    if len(kept) > 1:
+        kept, here = kept - kept.mean(0), here - here.mean(0)
+    product = np.linalg.norm(kept) * np.linalg.norm(here)
+    return bool((kept * here).sum() > 0.95 * product)
 
 
 def _listed(queries: Iterable[str]) -> list[str]:

@@ -28,8 +28,8 @@ class Hypothesis:
 
     @property
     def meaning(self) -> str:
-        """What the text tower reads for them."""
-        return " ".join(part.meaning or part.word for part in self.parts)
+        """What the text tower reads for them; IPA that was left as it is means nothing to it."""
+        return " ".join(part.meaning for part in self.parts if part.meaning)
 
     @property
     def is_literal(self) -> bool:

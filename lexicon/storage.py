@@ -1,5 +1,6 @@
 """A lexicon on disk: a table to read and arrays to load, each replaced whole or not at all."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -39,12 +40,12 @@ def save(lexicon: "Lexicon", entries: Sequence[Entry], embeds: Mapping[str, np.n
         "segments": json.dumps(sounds.segments, ensure_ascii=False),
         "language": lexicon.language,
         "channel": json.dumps(lexicon.channel.to_dict()),
-        "words": str(len(entries)),
         "text_tower": lexicon.text_tower or "",
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     directory.mkdir(parents=True, exist_ok=True)
     write_entries(entries, directory / TABLE_FILE)
+    about["table"] = _hash(directory / TABLE_FILE)
     write_bytes(directory / ARRAYS_FILE, to_bytes(arrays, about))
 
 
@@ -54,12 +55,12 @@ def load(kind: "type[Lexicon]", directory: Path) -> "Lexicon":
         if not (directory / name).is_file():
             raise FileNotFoundError(f"{directory} has no {name}: build a lexicon with `ipaclip lexicon`.")
     about, arrays = _read_arrays(directory / ARRAYS_FILE)
-    entries = read_saved(directory / TABLE_FILE)
-    if int(about["words"]) != len(entries):
+    if about["table"] != _hash(directory / TABLE_FILE):
         raise ValueError(
-            f"{directory / TABLE_FILE} has {len(entries):,} words and {ARRAYS_FILE} {int(about['words']):,}: "
-            "they are not of one lexicon, so build it again."
+            f"{directory / TABLE_FILE} is not what was written with {ARRAYS_FILE}: it was damaged or changed, or is "
+            "of another lexicon, so build it again."
         )
+    entries = read_saved(directory / TABLE_FILE)
     vectors = arrays["vectors"].astype(np.float32)
     lengths = arrays["lengths"]
     numbers = np.full((len(lengths), int(lengths.max(initial=1))), -1, dtype=np.int16)
@@ -72,6 +73,10 @@ def load(kind: "type[Lexicon]", directory: Path) -> "Lexicon":
     return kind(
         entries, sounds, about["language"], channel=channel, embeds=embeds, text_tower=about["text_tower"] or None
     )
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
