@@ -55,7 +55,8 @@ def test_confusions_cost_less_than_features_and_never_more() -> None:
     segments = ("r", "ʁ", "p", "b", "t", "ʔ")
     features, learned = SegmentCosts.panphon(segments, gap=GAP), SegmentCosts.confusions(segments)
     assert (learned.substitution <= features.substitution + 1e-6).all()
-    assert learned.substitution[0, 1] < 1 < 4 < features.substitution[0, 1]  # German r, by two transcribers
+    assert learned.substitution[0, 1] < 1  # German r, by two transcribers
+    assert features.substitution[0, 1] > 4
     assert learned.substitution[2, 3] == pytest.approx(phoneme_distance("p", "b"))  # no confusion: by its features
     assert learned.gap[5] < learned.gap[2] == GAP  # a glottal stop is often left out, p is not
 
