@@ -55,7 +55,7 @@ def load(kind: "type[Lexicon]", directory: Path) -> "Lexicon":
         if not (directory / name).is_file():
             raise FileNotFoundError(f"{directory} has no {name}: build a lexicon with `ipaclip lexicon`.")
     about, arrays = _read_arrays(directory / ARRAYS_FILE)
-    if about["table"] != _hash(directory / TABLE_FILE):
+    if about.get("table") != _hash(directory / TABLE_FILE):
         raise ValueError(
             f"{directory / TABLE_FILE} is not what was written with {ARRAYS_FILE}: it was damaged or changed, or is "
             "of another lexicon, so build it again."
