@@ -171,7 +171,7 @@ def test_what_holds_no_ipa_is_not_searched_for(tiny_checkpoint: Path) -> None:
     [
         (("--ipa", "--text", "x"), "The text tower cannot read IPA: leave out --ipa or --text."),
         (("--ipa", "--both", "x"), "The text tower cannot read IPA: leave out --ipa or --both."),
-        (("--text", "--both", "x"), "--both asks the text tower already: leave out --text or --both."),
+        (("--text", "--both", "x"), "--text and --both are two ways of asking: leave out one of them."),
         (("--ipa", "--language", "eng-Latn", "x"), "leave out --language or --ipa."),
         (("--text", "--language", "eng-Latn", "x"), "leave out --language or --text."),
         (("--list", "x"), "--list takes no queries"),
