@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import convert, distill, evaluate, languages, lexicon, phonetic, push, quickstart, search, transcribe
+from . import convert, distill, evaluate, languages, lexicon, match, phonetic, push, quickstart, search, transcribe
 from .console import CommandGroup, debug_option, use_utf8
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 for command in (
     quickstart.quickstart,
     search.search,
+    match.match,
     transcribe.transcribe,
     languages.languages,
     lexicon.lexicon,

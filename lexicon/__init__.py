@@ -7,17 +7,21 @@ if TYPE_CHECKING:
     from .channel import Channel
     from .entries import Entry, read_entries
     from .lexicon import Lexicon
+    from .matching import Match, NameMatcher, match
     from .readings import Edit, Part, Reading
 
-__all__ = ["Channel", "Edit", "Entry", "Lexicon", "Part", "Reading", "read_entries"]
+__all__ = ["Channel", "Edit", "Entry", "Lexicon", "Match", "NameMatcher", "Part", "Reading", "match", "read_entries"]
 
 _HOME = {
     "Channel": "channel",
     "Edit": "readings",
     "Entry": "entries",
     "Lexicon": "lexicon",
+    "Match": "matching",
+    "NameMatcher": "matching",
     "Part": "readings",
     "Reading": "readings",
+    "match": "matching",
     "read_entries": "entries",
 }
 
