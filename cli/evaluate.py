@@ -27,6 +27,14 @@ Words = Annotated[
         metavar="DIR|NAME", help="PWESuite's words: a file, a directory or a Hub name.", rich_help_panel=_SUITES
     ),
 ]
+Dictionary = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="TABLE",
+        help="CSV of pronunciations, for notation: language, word, ipa, name.",
+        rich_help_panel=_SUITES,
+    ),
+]
 Export = Annotated[
     Path | None,
     typer.Option(
@@ -44,7 +52,7 @@ def evaluate(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="all, phonemes, retrieval, nonsense, human or pwesuite; without it, one table of retrieval.",
+            help="all, phonemes, retrieval, nonsense, human, pwesuite or notation; without it, one table of retrieval.",
             show_default=False,
         ),
     ] = None,
@@ -63,18 +71,18 @@ def evaluate(
     pictures: Pictures = None,
     human: Human = None,
     pwesuite: Words = None,
+    dictionary: Dictionary = None,
     export_embeddings: Export = None,
     plots: Annotated[bool, typer.Option(help="Draw pictures into --output.", rich_help_panel=_SUITES)] = True,
 ) -> None:
     """Ask for every picture of a checkpoint's gallery by name, respelled name and nonsense, and count what is found.
 
     With --suite, test the paper's claims: where phonemes lie, what both towers find, nonsense words, agreement with
-    people; and PWESuite's tasks. Of all suites, one that fails is left out with its reason, and the exit code is 1.
+    people; and PWESuite's tasks, and other notations of IPA. Of all suites, one that fails is left out with its reason, and the exit code is 1.
     """
     names = checkpoints or []
-    _reject_what_does_not_go_together(
-        names, suite, compare=compare, pictures=pictures, human=human, pwesuite=pwesuite, export=export_embeddings
-    )
+    options_of_suites = {"--pictures": pictures, "--human": human, "--pwesuite": pwesuite, "--dictionary": dictionary}
+    _reject_what_does_not_go_together(names, suite, options_of_suites, compare=compare, export=export_embeddings)
     keep_libraries_quiet()
     show_progress()
     from ipaclip.training.loop.threads import wait_asleep_if_busy
@@ -85,7 +93,7 @@ def evaluate(
         from ipaclip.evaluation.suites import run_suites
 
         checkpoint = None if compare else Checkpoint.load(names[0] if names else None)
-    options = Options(seed, pictures, human, pwesuite, export_embeddings, show_progress=True)
+    options = Options(seed, pictures, human, pwesuite, export_embeddings, dictionary, show_progress=True)
     if checkpoint is None:
         _compare(names, suite or "all", options, output, as_json)
     elif suite is not None:
@@ -101,17 +109,16 @@ def evaluate(
 def _reject_what_does_not_go_together(
     names: list[str],
     suite: str | None,
+    options_of_suites: dict[str, str | Path | None],
     *,
     compare: bool,
-    pictures: str | None,
-    human: Path | None,
-    pwesuite: str | None,
     export: Path | None,
 ) -> None:
     if not compare and len(names) > 1:
         raise ValueError(f"{len(names)} checkpoints: one is evaluated at a time, or several with --compare.")
-    if suite is None and not compare and (human or pictures or (pwesuite and not export)):
-        raise ValueError("--pictures, --human and --pwesuite belong to suites: add --suite all, or one of them.")
+    given = [name for name, value in options_of_suites.items() if value and not (name == "--pwesuite" and export)]
+    if suite is None and not compare and given:
+        raise ValueError(f"{', '.join(options_of_suites)} belong to suites: add --suite all, or one of them.")
     if compare and len(names) < 2:
         raise ValueError(
             f"--compare takes two or more checkpoints, or directories that --output wrote; got {len(names)}."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.encoding import encode
+from ipaclip.lexicon import Lexicon
 from ipaclip.search.fusion import EMBEDDED_GATE, NO_GATE, Gate, find_gate
 
 from .sound_alone import encode_sound, has_sound_alone
@@ -65,6 +66,7 @@ class Checkpoint:
         names: one for each picture.
         gate: how its two towers are fused, see `find_gate`; None where it has none, and then the embedded checkpoint's
             is used, and reports say so.
+        lexicon: what its words sound like; None where it has none.
         known: what one suite computed and another uses.
 
     Raises:
@@ -77,6 +79,7 @@ class Checkpoint:
     image_embeds: torch.Tensor | None = None
     names: Sequence[str] = ()
     gate: Gate | None = None
+    lexicon: Lexicon | None = None
     known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,14 +88,15 @@ class Checkpoint:
 
     @classmethod
     def load(cls, name: str | None = None) -> "Checkpoint":
-        """Model, processor and, where there is one, the gallery of a directory or Hub name; else the embedded ones.
+        """Model, processor and, where there are, gallery and lexicon of a directory or Hub name, else the embedded ones.
 
         Raises:
             OSError: if the checkpoint, or a file of it, is missing or damaged.
-            ValueError: if it is of another kind.
+            ValueError: if it is of another kind, or its lexicon is damaged.
         """
         from ipaclip import IPAClipProcessor, embedded_checkpoint
         from ipaclip.checkpoint_path import read_json
+        from ipaclip.lexicon.storage import ARRAYS_FILE
         from ipaclip.search import Gallery, local_checkpoint
         from ipaclip.search.picture_search import load_model
 
@@ -109,6 +113,7 @@ class Checkpoint:
             None if gallery is None else torch.from_numpy(gallery.image_embeds),
             () if gallery is None else [entry.name for entry in gallery.entries],
             find_gate(directory),
+            Lexicon.load(directory) if (directory / ARRAYS_FILE).is_file() else None,
         )
 
     @property
@@ -176,6 +181,7 @@ class Options:
         pwesuite: a file, directory or Hub name, see `read_words`.
         export: where to write PWESuite's embeddings of the pronunciation tower; those of sound alone, where the
             checkpoint has them, beside it: `embd.pkl` and `embd_sound.pkl`.
+        dictionary: a table of pronunciations for `notation`, see `read_dictionary`.
         show_progress: whether to show progress bars.
     """
 
@@ -184,4 +190,5 @@ class Options:
     judgements: Path | None = None
     pwesuite: str | None = None
     export: Path | None = None
+    dictionary: Path | None = None
     show_progress: bool = False

@@ -4,7 +4,10 @@
 2. `retrieval`: both towers find more pictures than one (claim 2).
 3. `nonsense`: words that nobody wrote are treated by their sound (claim 3).
 4. `human`: words that people find alike in sound lie close together (claim 4).
-And `pwesuite`: the tasks of PWESuite, beside other embeddings of words by sound.
+And beside the paper:
+
+`pwesuite`: the tasks of PWESuite, beside other embeddings of words by sound.
+`notation`: the same words as different transcribers and dictionaries write them.
 """
 
 import logging
@@ -18,12 +21,13 @@ from ipaclip.common.provenance import python_version, versions
 from .checkpoint import Checkpoint, NotRunError, Options
 from .human.suite import run_human
 from .nonsense.suite import SWAPPED, run_nonsense
+from .notation.suite import run_notation
 from .phonemes.suite import run_phonemes
 from .pwesuite.suite import run_pwesuite
 from .pwesuite.words import HUB_NAME
 from .report import Report, SuiteResult
 from .retrieval.retrieval import RetrievalReport
-from .retrieval.suite import ask_gallery, by_kind, by_name, run_retrieval
+from .retrieval.suite import ask_gallery, by_kind, by_name, notes_of, run_retrieval
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ SUITES: dict[str, Run] = {
     "nonsense": run_nonsense,
     "human": run_human,
     "pwesuite": run_pwesuite,
+    "notation": run_notation,
 }
 ALL = "all"
 
@@ -42,7 +47,7 @@ def run_suites(checkpoint: Checkpoint, suite: str = ALL, options: Options | None
     """Runs one suite, or all of them.
 
     Of `"all"`, a suite that lacks its data says so in its notes: `human` without judgements, `pwesuite` without a
-    source, `retrieval` and `nonsense` without pictures. One that fails, as by a table that cannot be read or in a
+    source, `retrieval`, `nonsense` and `notation` without pictures. One that fails, as by a table that cannot be read or in a
     language that it does not know, has its reason in `failure` and in its notes, and the others go on.
 
     Raises:
@@ -81,7 +86,7 @@ def plain_report(checkpoint: Checkpoint, seed: int) -> tuple[Report, RetrievalRe
     """
     found = ask_gallery(checkpoint, seed)
     suites = by_name(found), by_kind("nonsense", found, SWAPPED)
-    for note in checkpoint.notes_on_gate:
+    for note in notes_of(checkpoint):
         logger.warning(note)
         suites[0].notes.append(note)
     return Report(checkpoint.name, suites, terms_of(checkpoint.model, seed)), found

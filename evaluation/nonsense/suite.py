@@ -12,8 +12,8 @@ from ipaclip.search.fusion import EMBEDDED_GATE, Gate
 from ipaclip.tokenization import phoneme_sequence_distance
 
 from ..checkpoint import Checkpoint, Options, ProcessorTranscriber
-from ..metrics import ranks
 from ..report import SuiteResult
+from ..retrieval.baselines import baselines_of
 from ..retrieval.queries import FAR_SWAP, NAMES, ONE_SWAP, TWO_SWAPS, Query, SpokenNames, query_rng
 from ..retrieval.respelling import respell
 from ..retrieval.retrieval import (
@@ -27,14 +27,13 @@ from ..retrieval.retrieval import (
     column_name,
     directions,
 )
-from ..retrieval.suite import add_bars, add_placings, ask_gallery, by_kind, worst_loss
+from ..retrieval.suite import add_bars, add_placings, ask_gallery, by_kind, notes_of, worst_loss
 from ..statistics import Interval, bootstrap_mean
 from .nonsense import RealWords
 from .pseudowords import name_distances, neighbourhood, pseudowords
 from .queries import MINIMAL_PAIR, SWAP_1, SWAP_2, SWAP_3, nonsense_queries, rival_names, segments_of
 
 SWAPPED = (ONE_SWAP, TWO_SWAPS, FAR_SWAP)
-CURVE_COLUMNS = (TEXT, PRONUNCIATION)
 # Bounds of the curve: below 0.01 lie names themselves (and the few swaps that panphon's weights do not tell), below 2
 # near phonemes.
 BOUNDS = (0.0, 0.01, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 7.5, 10.0, 15.0, float("inf"))
@@ -50,11 +49,12 @@ def run_nonsense(checkpoint: Checkpoint, options: Options) -> SuiteResult:
         checkpoint.names,
         seed=options.seed,
         gate=checkpoint.gate_in_use,
+        finders=baselines_of(checkpoint).finders,
     )
     result.tables.extend(further.tables)
     result.values.update(further.values)
     result.plots.update(further.plots)
-    result.notes.extend([*further.notes, *checkpoint.notes_on_gate])
+    result.notes.extend([*further.notes, *notes_of(checkpoint)])
     return result
 
 
@@ -91,21 +91,25 @@ def evaluate_nonsense(
     given = SpokenNames.of(names, ProcessorTranscriber(processor), seed=seed, real_words=real_words)
     queries = {kind: asked for kind, asked in nonsense_queries(given).items() if asked}
     queries[NAMES] = given.as_queries()
-    scores = dict(Asked(model, processor, pictures, queries, gate=gate, finders=finders).each())
-    rows = {kind: RetrievalRow.of(kind, asked, scores[kind]) for kind, asked in queries.items() if kind != NAMES}
-    close = rows.pop(MINIMAL_PAIR, None)
+    rows: dict[str, RetrievalRow] = {}
+    of_names: Mapping[str, np.ndarray] = {}
+    for kind, scores in Asked(model, processor, pictures, queries, gate=gate, finders=finders).each():
+        rows[kind] = RetrievalRow.of(kind, queries[kind], scores)
+        if kind == NAMES:
+            of_names = scores
+    close = rows.get(MINIMAL_PAIR)
     result = SuiteResult("nonsense")
-    _add_kinds(result, list(rows.values()))
+    _add_kinds(result, [row for kind, row in rows.items() if kind not in (NAMES, MINIMAL_PAIR)])
     _add_pseudowords(result, given, pseudoword_count, model=model, processor=processor, pictures=pictures)
     pairs = rival_names(given.said)
     if pairs:
         title = f"{2 * len(pairs)} minimal pairs among the names: the right picture wins (0.5 by chance)"
-        wins = {column_name(column): share for column, share in rivals(pairs, scores[NAMES]).items()}
+        wins = {column_name(column): share for column, share in rivals(pairs, of_names).items()}
         _add_intervals(result, title, "share", "minimal pairs, {}: right", wins)
     # No place is right here: what goes by sound finds that picture often, what goes by meaning seldom.
     title = "another real word, one phoneme off a name: the name's picture is found"
     add_placings(result, title, close.placings if close else {})
-    _add_curve(result, _curve(queries, scores, [segments_of(ipa) for ipa in given.said]))
+    _add_curve(result, _curve(queries, rows, [segments_of(ipa) for ipa in given.said]))
     return result
 
 
@@ -156,11 +160,13 @@ def rivals(pairs: Sequence[tuple[int, int]], scores: Mapping[str, np.ndarray]) -
 
     Returns:
         Column → share where a name's own picture scores above its rival's, 0 to 1, 0.5 by chance; a tie is no win.
+        The pronunciation tower hears the names in `"heard"`, so it has no column of its own.
     """
     first, second = np.array([*pairs, *((b, a) for a, b in pairs)]).T
     return {
-        column: bootstrap_mean(scores[column][first, first] > scores[column][first, second])
-        for column in (TEXT, HEARD, BOTH)
+        column: bootstrap_mean(values[first, first] > values[first, second])
+        for column, values in scores.items()
+        if column != PRONUNCIATION
     }
 
 
@@ -170,7 +176,8 @@ class CurvePoint(NamedTuple):
     Attributes:
         distance: the mean distance of the queries, in panphon's units; 0 is the name itself.
         queries: how many.
-        recall: column (`"text"`, `"pronunciation"`) → recall@1, 0 to 1, higher is better, with its interval.
+        recall: column (`"text"`, `"pronunciation"`, each finder's) → recall@1, 0 to 1, higher is better, with its
+            interval.
     """
 
     distance: float
@@ -200,7 +207,7 @@ def recall_curve(
 
 def _curve(
     queries: Mapping[str, Sequence[Query]],
-    scores: Mapping[str, Mapping[str, np.ndarray]],
+    rows: Mapping[str, RetrievalRow],
     name_segments: Sequence[Sequence[str]],
 ) -> list[CurvePoint]:
     """Over all swaps, and unchanged names at 0.
@@ -209,27 +216,28 @@ def _curve(
     stay out.
     """
     distances: list[float] = []
-    found: dict[str, list[bool]] = {column: [] for column in CURVE_COLUMNS}
+    found: dict[str, list[bool]] = {column: [] for column in rows[NAMES].placings if column not in (HEARD, BOTH)}
     for kind in (NAMES, SWAP_1, SWAP_2, SWAP_3):
         if kind in queries:
             asked = queries[kind]
             distances += [phoneme_sequence_distance(segments_of(q.ipa), name_segments[q.target]) for q in asked]
             for column, hits in found.items():
-                hits += list(ranks(scores[kind][column], [query.target for query in asked]) == 0)
+                hits += [place == 0 for place in rows[kind].placings[column].places]
     return recall_curve(distances, found)
 
 
 def _add_curve(result: SuiteResult, curve: Sequence[CurvePoint]) -> None:
+    columns = list(curve[0].recall)
     result.add_table(
         "recall against phonetic distance: top-1, with 95% interval",
-        ["distance", "queries", *map(column_name, CURVE_COLUMNS)],
+        ["distance", "queries", *map(column_name, columns)],
         [[f"{point.distance:.2f}", point.queries, *point.recall.values()] for point in curve],
     )
 
     def draw(path: Path) -> None:
         from ..plots import recall_curve, save
 
-        points = {column: [(point.distance, point.recall[column]) for point in curve] for column in CURVE_COLUMNS}
+        points = {column: [(point.distance, point.recall[column]) for point in curve] for column in columns}
         save(recall_curve(points, "names, and one to three phonemes of them swapped"), path)
 
     result.plots["curve.png"] = draw

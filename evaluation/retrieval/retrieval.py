@@ -226,8 +226,13 @@ class Asked:
         self._text_row = {text: row for row, text in enumerate(texts)}
         self._sound_row = {ipa: row for row, ipa in enumerate(sounds)}
 
-    def scores(self, kind: str, mix: Callable[..., np.ndarray] = fuse) -> dict[str, np.ndarray]:
-        """Column → `(queries, pictures)`: cosines; for `BOTH` what `mix` makes of them; what each finder says."""
+    def scores(self, kind: str) -> dict[str, np.ndarray]:
+        """Column → `(queries, pictures)`: what the towers say, and each finder."""
+        asked = self.queries[kind]
+        return self.towers(kind) | {name: np.asarray(finder(asked)) for name, finder in self._finders.items()}
+
+    def towers(self, kind: str, mix: Callable[..., np.ndarray] = fuse) -> dict[str, np.ndarray]:
+        """Column → `(queries, pictures)`: cosines; for `BOTH` what `mix` makes of them."""
         asked = self.queries[kind]
         vectors = {
             TEXT: self._written[[self._text_row[query.spelling] for query in asked]],
@@ -236,7 +241,7 @@ class Asked:
         }
         found = {column: (rows @ self._pictures.T).numpy() for column, rows in vectors.items()}
         found[BOTH] = mix(found[TEXT], found[HEARD], vectors[TEXT], vectors[HEARD], self._gate)
-        return found | {name: np.asarray(finder(asked)) for name, finder in self._finders.items()}
+        return found
 
     def each(self) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         """The kinds and their scores, a kind at a time: scores of a large gallery are large."""
@@ -296,8 +301,8 @@ def evaluate_retrieval(
     rows = tuple(RetrievalRow.of(kind, built[kind], scores) for kind, scores in asked.each())
     return RetrievalReport(
         rows=rows,
-        # Scores of one picture are compared between names.
-        picture_to_word=_picture_to_word(built[NAMES], asked.scores(NAMES, fuse_cosines)) if NAMES in built else {},
+        # Scores of one picture are compared between names; a finder that knows the name has nothing to show here.
+        picture_to_word=_picture_to_word(built[NAMES], asked.towers(NAMES, fuse_cosines)) if NAMES in built else {},
         pictures=len(pictures),
         seed=seed if queries is None else None,
         language=transcriber.language,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..checkpoint import Checkpoint, Options
 from ..report import Figure, SuiteResult
+from .baselines import baselines_of
 from .captions import evaluate_captions, read_pictures
 from .queries import NAMES, RESPELLED
 from .retrieval import BOTH, HEARD, KS, TEXT, Placing, RetrievalReport, RetrievalRow, column_name, evaluate_retrieval
@@ -13,7 +14,7 @@ NAMED = (NAMES, RESPELLED)
 
 
 def ask_gallery(checkpoint: Checkpoint, seed: int) -> RetrievalReport:
-    """The gallery asked by name, respelled name and nonsense; once for all suites.
+    """The gallery asked by name, respelled name and nonsense, with the baselines; once for all suites.
 
     Raises:
         NotRunError: if there is none.
@@ -28,8 +29,15 @@ def ask_gallery(checkpoint: Checkpoint, seed: int) -> RetrievalReport:
             checkpoint.names,
             seed=seed,
             gate=checkpoint.gate_in_use,
+            finders=baselines_of(checkpoint).finders,
         )
     return checkpoint.known[key]
+
+
+def notes_of(checkpoint: Checkpoint) -> list[str]:
+    """What is to be said of the towers' fusion and of the baselines."""
+    left_out = baselines_of(checkpoint).notes if checkpoint.image_embeds is not None else ()
+    return [*checkpoint.notes_on_gate, *left_out]
 
 
 def run_retrieval(checkpoint: Checkpoint, options: Options) -> SuiteResult:
@@ -53,7 +61,7 @@ def run_retrieval(checkpoint: Checkpoint, options: Options) -> SuiteResult:
         result.notes.append(f"{report.pictures} pictures and {report.captions} captions of {options.pictures}.")
         result.notes.extend(f"Left out: {name}, {why}." for name, why in report.set_aside.items())
         result.notes.append(f"Captions are said in {checkpoint.transcriber}.")
-    result.notes.extend(checkpoint.notes_on_gate)
+    result.notes.extend(notes_of(checkpoint))
     return result
 
 

@@ -1,0 +1,1 @@
+"""The suite `notation`: the same words as different transcribers and dictionaries write them."""
