@@ -78,7 +78,8 @@ def evaluate(
     """Ask for every picture of a checkpoint's gallery by name, respelled name and nonsense, and count what is found.
 
     With --suite, test the paper's claims: where phonemes lie, what both towers find, nonsense words, agreement with
-    people; and PWESuite's tasks, and other notations of IPA. Of all suites, one that fails is left out with its reason, and the exit code is 1.
+    people; and PWESuite's tasks, and other notations of IPA. Of all suites, one that fails is left out with its reason,
+    and the exit code is 1.
     """
     names = checkpoints or []
     options_of_suites = {"--pictures": pictures, "--human": human, "--pwesuite": pwesuite, "--dictionary": dictionary}

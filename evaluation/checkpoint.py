@@ -88,7 +88,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, name: str | None = None) -> "Checkpoint":
-        """Model, processor and, where there are, gallery and lexicon of a directory or Hub name, else the embedded ones.
+        """Model, processor and, where it has them, gallery and lexicon of a directory or Hub name; else the embedded.
 
         Raises:
             OSError: if the checkpoint, or a file of it, is missing or damaged.

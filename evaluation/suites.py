@@ -4,6 +4,7 @@
 2. `retrieval`: both towers find more pictures than one (claim 2).
 3. `nonsense`: words that nobody wrote are treated by their sound (claim 3).
 4. `human`: words that people find alike in sound lie close together (claim 4).
+
 And beside the paper:
 
 `pwesuite`: the tasks of PWESuite, beside other embeddings of words by sound.
@@ -47,8 +48,8 @@ def run_suites(checkpoint: Checkpoint, suite: str = ALL, options: Options | None
     """Runs one suite, or all of them.
 
     Of `"all"`, a suite that lacks its data says so in its notes: `human` without judgements, `pwesuite` without a
-    source, `retrieval`, `nonsense` and `notation` without pictures. One that fails, as by a table that cannot be read or in a
-    language that it does not know, has its reason in `failure` and in its notes, and the others go on.
+    source, `retrieval`, `nonsense` and `notation` without pictures. One that fails, as by a table that cannot be read
+    or in a language that it does not know, has its reason in `failure` and in its notes, and the others go on.
 
     Raises:
         ValueError: if there is no such suite, or, of one suite, what it reads is wrong; `NotRunError` if it lacks its

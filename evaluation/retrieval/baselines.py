@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.common.extras import needs_extra
-from ipaclip.lexicon import Lexicon
 from ipaclip.lexicon.sounds import segments_of
 from ipaclip.tokenization.phonemes.distance import GAP, SegmentCosts
 
@@ -199,11 +198,12 @@ class LexiconThenText:
         pictures: `(pictures, projection_dim)`, of length 1.
 
     Raises:
-        ValueError: if the lexicon's embeddings are of another text tower.
+        ValueError: if there is no lexicon, or its embeddings are of another text tower.
     """
 
     def __init__(self, checkpoint: Checkpoint, pictures: torch.Tensor) -> None:
-        assert isinstance(checkpoint.lexicon, Lexicon)
+        if checkpoint.lexicon is None:
+            raise ValueError(f"{checkpoint.name} has no lexicon.")
         self._lexicon, self._model, self._processor = checkpoint.lexicon, checkpoint.model, checkpoint.processor
         if self._lexicon.has_embeds:
             self._lexicon.check_text_tower(self._model, self._processor)
