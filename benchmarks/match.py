@@ -147,7 +147,8 @@ def fit(sets: dict[str, list[Pair]], seed: int) -> str:
     heard = minimize(lambda w: loss(w[0] - w[1] * across, same_across), [3.0, 8.0], method="Nelder-Mead").x
     share = 1 / (1 + np.exp(-weights[3]))
     return (
-        f"spoken={heard[1]:.3g}, by_ear=({share:.3g}, {weights[1]:.3g}, 0), by_hand=({1 - share:.3g}, 0, {weights[2]:.3g}); "
+        f"spoken={heard[1]:.3g}, by_ear=({share:.3g}, {weights[1]:.3g}, 0), "
+        f"by_hand=({1 - share:.3g}, 0, {weights[2]:.3g}); "
         f"SAME={weights[0]:.3g}, SAME_ACROSS={heard[0]:.3g}"
     )
 

@@ -106,41 +106,38 @@ def _plain(name: str) -> str:
 
 
 def notations_of(words: WordList, dictionary: str, missing: dict[str, str]) -> Iterator[Notation]:
-    """All notations that can be had of a list; one that writes every word as an earlier one does is left out.
+    """All notations that can be had of a list; marks are left out only where there are any.
 
     Args:
         words: the list.
         dictionary: what the notation of the list's own IPA is called.
         missing: notation → why it cannot be had; written to.
     """
-    known = languages()
-    seen: set[tuple[str | None, ...]] = set()
-    for notation in _all_notations(words, dictionary, known, missing):
-        if notation.ipa not in seen:
-            seen.add(notation.ipa)
-            yield notation
-
-
-def _all_notations(
-    words: WordList, dictionary: str, known: Mapping[str, tuple[str, ...]], missing: dict[str, str]
-) -> Iterator[Notation]:
-    language = words.language
+    known, language = languages(), words.language
     if words.ipa:
         yield Notation(dictionary, words.ipa)
     backends = known.get(language, ())
     if not backends:
         missing[f"{language} by any transcriber"] = "none of them has this language"
     if "espeak" in backends and (said := _said(words, language, "espeak", missing)):
-        yield Notation(ESPEAK, said)
-        for name, signs in _WITHOUT.items():
-            bare = str.maketrans("", "", signs)
-            yield Notation(ESPEAK + name, tuple(ipa and ipa.translate(bare) for ipa in said))
+        yield from _with_and_without_marks(said)
     for dialect in DIALECTS.get(language, ()):
         if "espeak" in known.get(dialect, ()) and (said := _said(words, dialect, "espeak", missing)):
             yield Notation(f"{ESPEAK}, {dialect}", said)
     for backend, name in _BACKENDS.items():
         if backend in backends and (said := _said(words, language, backend, missing)):
             yield Notation(name, said)
+
+
+def _with_and_without_marks(said: tuple[str | None, ...]) -> Iterator[Notation]:
+    written = {said}
+    yield Notation(ESPEAK, said)
+    for name, signs in _WITHOUT.items():
+        without = str.maketrans("", "", signs)
+        bare = tuple(ipa and ipa.translate(without) for ipa in said)
+        if bare not in written:
+            written.add(bare)
+            yield Notation(ESPEAK + name, bare)
 
 
 def _said(words: WordList, language: str, backend: str, missing: dict[str, str]) -> tuple[str | None, ...]:

@@ -54,7 +54,9 @@ class _Asked:
         notes: what the figures rest on, and what was left out.
     """
 
-    def __init__(self, checkpoint: Checkpoint, pictures: torch.Tensor, own: WordList, lists: Sequence[WordList]):
+    def __init__(
+        self, checkpoint: Checkpoint, pictures: torch.Tensor, own: WordList, lists: Sequence[WordList]
+    ) -> None:
         self.notes: list[str] = []
         self._checkpoint, self._pictures, self._own, self._lists = checkpoint, pictures, own, lists
         self._near: dict[str, NearestName | None] = {}
