@@ -74,11 +74,8 @@ class Channel:
         if set(values) - known:
             raise ValueError(f"{sorted(set(values) - known)[0]!r} is no weight of a channel: it has {sorted(known)}.")
         try:
-            return cls(
-                **{
-                    name: Way(**value) if name in ("by_ear", "by_hand") else float(value)
-                    for name, value in values.items()
-                }
-            )
+            ways = {name: Way(**values[name]) for name in ("by_ear", "by_hand") if name in values}
+            numbers = {name: float(value) for name, value in values.items() if name not in ways}
+            return cls(**ways, **numbers)  # type: ignore[arg-type]
         except TypeError as error:
             raise ValueError(f"The weights of the channel are damaged: {error}") from error

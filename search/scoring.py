@@ -97,9 +97,7 @@ class Score:
             values = json.loads(path.read_text(encoding="utf-8"))
             if set(values) != {field.name for field in fields(cls)}:
                 raise ValueError(f"it has {', '.join(sorted(values))}")
-            numbers = {
-                name: Witness(**value) if isinstance(value, dict) else float(value) for name, value in values.items()
-            }
-            return cls(**numbers)
+            text, readings, sound = (Witness(**values[name]) for name in ("text", "readings", "sound"))
+            return cls(text, readings, sound, float(values["nothing"]), float(values["threshold"]))
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): copy or download it again.") from error
