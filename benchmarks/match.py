@@ -148,8 +148,7 @@ def fit(sets: dict[str, list[Pair]], seed: int) -> str:
     share = 1 / (1 + np.exp(-weights[3]))
     return (
         f"spoken={heard[1]:.3g}, by_ear=({share:.3g}, {weights[1]:.3g}, 0), "
-        f"by_hand=({1 - share:.3g}, 0, {weights[2]:.3g}); "
-        f"SAME={weights[0]:.3g}, SAME_ACROSS={heard[0]:.3g}"
+        f"by_hand=({1 - share:.3g}, 0, {weights[2]:.3g}), SAME={weights[0]:.3g}, SAME_ACROSS={heard[0]:.3g}"
     )
 
 

@@ -205,14 +205,19 @@ class NameMatcher:
             ValueError: If `threshold` is not within 0 to 1.
         """
         _check_threshold(threshold)
-        with Progress("comparing", len(self._names), unit="names", shown=show_progress) as progress:
+        near: list[set[int]] = [set() for _ in self._names]  # of each name those behind it
+        with Progress("comparing", 2 * len(self._names), unit="names", shown=show_progress) as progress:
+            for number, query in enumerate(self._names):
+                for other in self._candidates(query, _DUPLICATES_BY_SOUND, _DUPLICATES_BY_LETTERS, every=False):
+                    if other != number:
+                        near[min(number, other)].add(int(max(number, other)))
+                progress.update(1)
             for number, query in enumerate(self._names):
                 places = self._places[query.entry]
                 for index, place in enumerate(places[1:], 1):
                     for before in places[:index]:
                         yield Match(query.entry.word, query.entry.word, 1.0, place, 0.0, _same(query), before)
-                near = self._candidates(query, _DUPLICATES_BY_SOUND, _DUPLICATES_BY_LETTERS, every=False)
-                for found in self._compared(query, near[near > number], threshold):
+                for found in self._compared(query, np.array(sorted(near[number]), dtype=np.int64), threshold):
                     for before in places:
                         yield from (replace(found, place=one, query_place=before) for one in self._copies(found))
                 progress.update(1)
@@ -303,7 +308,7 @@ class NameMatcher:
         """For each name the least distance by segment, and between which of its and the query's pronunciations."""
         least, place = np.full(len(near), _FAR), {number: index for index, number in enumerate(near)}
         best_row, best_heard = np.full(len(near), -1), np.full(len(near), -1)
-        rows = self._sounds.rows_of(near)
+        rows = self._sounds.rows_of(np.array([number for number in near if self._names[number].sounds], dtype=np.int64))
         owners = np.array([place[owner] for owner in self._sounds.owners[rows]], dtype=np.int64)
         lengths = self._sounds.lengths[rows].astype(np.int64)
         numbers = self._sounds.numbers[rows, : int(lengths.max(initial=0))].astype(np.int64)
