@@ -3,9 +3,10 @@
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,7 @@ from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phon
 
 from .arguments import ArgumentsError, DistillationArguments
 from .data.augmentation import PhoneticAugmentation
-from .data.batches import Batch, BatchMaker, EpochBatches, Preparation, Step, epoch_batches
+from .data.batches import Batch, BatchMaker, Preparation, Step, epoch_batches
 from .data.evaluation_rows import choose_rows
 from .data.held_out_words import HeldOutWords
 from .data.prepare import check_files, load_data
@@ -223,7 +224,7 @@ class Distillation:
             "student": self.arguments.student.model_dump(),
             "start_from": self.start.fingerprint() if self.start else None,
             "token_positions": self.head.positions if self.head else None,
-            "data": hash_of(self.data.phonemes.flat, self.data.lengths, self.row_weights, self.data.text_of_row),
+            "data": hash_of(self.data.phonemes.stored(), [self.data.lengths, self.row_weights, self.data.text_of_row]),
             "batches": {
                 name: getattr(loop, name) for name in ("batch_size", "tokens_per_batch", "accumulation", "seed")
             },
@@ -306,7 +307,7 @@ class Distillation:
             logger.warning("interrupted at step %d: run again with resume=true to go on", step)
             raise KeyboardInterrupt
 
-    def _step(self, batches: EpochBatches, numbers: range) -> None:
+    def _step(self, batches: Sequence[np.ndarray], numbers: range) -> None:
         """One update, from the batches of these numbers."""
         loop, accelerator, step = self.arguments.loop, self.accelerator, self.progress.step
         plan = self._plan(batches, numbers, step)
@@ -336,7 +337,7 @@ class Distillation:
         tokens = sum(batch.tokens for batch in made)
         self.meter.add({**means, "padding": 1 - tokens / padded, "tokens": float(tokens)})
 
-    def _plan(self, batches: EpochBatches, numbers: range, step: int) -> Step:
+    def _plan(self, batches: Sequence[np.ndarray], numbers: range, step: int) -> Step:
         strength = noise_strength(self.arguments.augmentation, self.arguments.loop.steps, step)
         return Step(step + 1, self.progress.epoch, strength, [(number, batches[number]) for number in numbers])
 
@@ -416,8 +417,9 @@ class Distillation:
         return self.output_dir
 
 
-def hash_of(*arrays: np.ndarray) -> str:
+def hash_of(*parts: Iterable[Any]) -> str:
+    """A hash of buffers, such as arrays, one after the other."""
     digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
+    for buffer in chain(*parts):
+        digest.update(buffer)
     return digest.hexdigest()

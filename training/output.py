@@ -99,7 +99,7 @@ def describe(data: TrainingData) -> dict[str, Any]:
         "rows": len(data),
         "texts": len(data.texts),
         "tokens": int(data.lengths.sum(dtype=np.int64)),
-        "rejected": data.rejected,
+        "rejected": len(data.rejected),
         "transcribers": data.transcribers,
         "revisions": data.revisions,
     }
