@@ -107,7 +107,8 @@ class Column(Sequence[Any]):
         self, file: sqlite3.Connection, name: str, table: str, count: int, decode: Callable[[Any], Any] = str
     ) -> None:
         self._file, self._count, self._decode = file, count, decode
-        self._query = f"SELECT {name} FROM {table}"
+        self._all = f"SELECT {name} FROM {table} ORDER BY number"
+        self._one = f"SELECT {name} FROM {table} WHERE number = ?"
 
     def __len__(self) -> int:
         return self._count
@@ -115,7 +116,7 @@ class Column(Sequence[Any]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[one] for one in range(*index.indices(len(self)))]
-        (value,) = self._file.execute(f"{self._query} WHERE number = ?", (range(len(self))[index] + 1,)).fetchone()
+        (value,) = self._file.execute(self._one, (range(len(self))[index] + 1,)).fetchone()
         return self._decode(value)
 
     def __iter__(self) -> Iterator[Any]:
@@ -123,7 +124,7 @@ class Column(Sequence[Any]):
 
     def stored(self) -> Iterator[Any]:
         """All of them, one after the other, as they lie on disk."""
-        return (value for (value,) in self._file.execute(f"{self._query} ORDER BY number"))
+        return (value for (value,) in self._file.execute(self._all))
 
 
 def _decode_ids(content: bytes) -> np.ndarray:
@@ -176,6 +177,7 @@ class TrainingData:
             # It never changes again, and is read by the thread that makes batches as well.
             address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
             file = sqlite3.connect(address, uri=True, check_same_thread=False)
+            file.execute(f"PRAGMA mmap_size = {1 << 40}")
             rows, texts = (file.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("rows", "texts"))
             kinds = [("length", np.int32), ("weight", np.float32), ("text", np.int32)]
             query = f"SELECT length(ids) / {_ID.itemsize}, weight, text - 1 FROM rows ORDER BY number"
