@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -113,9 +114,11 @@ class Distillation:
         )
         found = [find_file(arguments.teacher, name) for name in GALLERY_FILES]
         self.gallery = [file for file in found if file is not None and self.teacher.clip is not None]
-        self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)
-        self.targets = self._teach(self.data.texts)
-        self.token_targets = self._load_token_targets(cache_dir / "targets")
+        cache = partial(TargetCache, cache_dir / "targets", self.teacher, precision=arguments.target_precision)
+        self.cache, objective = cache(), arguments.objective
+        self.targets, self.token_targets = self._teach(self.data.texts), None
+        if objective.token_states:
+            self.token_targets = self._teach(self.data.texts, cache(token_length=objective.token_positions))
         self.row_weights, self.evaluation_rows = choose_rows(
             arguments,
             self.data,
@@ -135,7 +138,7 @@ class Distillation:
             self.start.give_to(self.tower)
         self.head = self._build_head()
         mean, variance = self.targets.mean.to(accelerator.device), self.targets.variance
-        self.objective = DistillationObjective(arguments.objective, mean, variance)
+        self.objective = DistillationObjective(objective, mean, variance)
         self.batches = self._build_batches()
         self.validator = None
         if self.evaluation_rows:
@@ -157,16 +160,6 @@ class Distillation:
                 self.teacher.name, self.teacher.name,
             )  # fmt: skip
 
-    def _load_token_targets(self, cache_dir: Path) -> Targets | None:
-        objective = self.arguments.objective
-        if not objective.token_states:
-            return None
-        cache = TargetCache(
-            cache_dir, self.teacher, token_length=objective.token_positions, precision=self.arguments.target_precision
-        )
-        with self.accelerator.main_process_first():
-            return cache.targets(self.data.texts)
-
     def _build_head(self) -> TokenHead | None:
         """The map of token states, from `start_from` where that has one of this shape."""
         targets = self.token_targets
@@ -181,9 +174,9 @@ class Distillation:
                 head.load_state_dict(trained.state_dict())
         return head
 
-    def _teach(self, texts: Sequence[str]) -> Targets:
+    def _teach(self, texts: Sequence[str], cache: TargetCache | None = None) -> Targets:
         with self.accelerator.main_process_first():
-            return self.cache.targets(texts)
+            return (cache or self.cache).targets(texts)
 
     def _build_batches(self) -> BatchMaker:
         arguments, accelerator = self.arguments, self.accelerator
