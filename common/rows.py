@@ -9,7 +9,7 @@ import csv
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,17 +61,20 @@ def _records(path: Path, suffix: str, whole: bool) -> Iterator[Record]:
             yield from _read_table(path, _tsv_rows(lines) if suffix == ".tsv" else _csv_rows(lines), whole)
 
 
-def read_table(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_table(path: str | Path, columns: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
     """`(file:line, values)` of each row of a .tsv, a .jsonl or else a CSV, in which every row must be sound.
 
     Raises:
-        ValueError: For the first row that is broken, or as `read_records`, with file and line.
+        ValueError: For the first row that is broken or lacks one of `columns`, or as `read_records`, with the line.
         OSError: If the file cannot be read.
     """
     suffix = Path(path).suffix.lower()
     for line, values, broken in _records(Path(path), suffix if suffix in (".tsv", ".jsonl") else ".csv", False):
         if broken is not None:
             raise ValueError(f"{path}:{line}: {broken}.")
+        if missing := [name for name in columns if name not in values]:
+            has = f"{path}:{line}:" if suffix == ".jsonl" else f"{path} has"
+            raise ValueError(f"{has} no column {', '.join(missing)}; it needs {', '.join(columns)}.")
         yield f"{path}:{line}", values
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .extras import needs_extra
 from .rows import TEXT_SUFFIXES, Record, read_records
 
 if TYPE_CHECKING:
@@ -45,12 +46,8 @@ def import_datasets() -> Any:
     Raises:
         ImportError: If it is missing, saying how to get it.
     """
-    try:
+    with needs_extra("data", "Reading Parquet and data sets"):
         import datasets
-    except ImportError as error:
-        raise ImportError(
-            f"Parquet and data sets take the package datasets ({error}): pip install 'ipaclip[data]'"
-        ) from error
     return datasets
 
 

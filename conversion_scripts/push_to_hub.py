@@ -10,8 +10,7 @@ from huggingface_hub import HfApi
 from ipaclip import IPAClipModel, IPAClipProcessor
 from ipaclip.checkpoint_path import read_json, require_whole_json
 from ipaclip.common.checkpoints import METRICS_FILE, copy_files
-
-from .model_card import model_card
+from ipaclip.common.model_card import model_card
 
 logger = logging.getLogger(__name__)
 

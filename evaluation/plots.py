@@ -1,6 +1,6 @@
 """Pictures of what the suites found. matplotlib and scipy (the extra `evaluation`) are imported when one is drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,22 +180,32 @@ def phoneme_map(vectors: np.ndarray, segments: Sequence[str], title: str = "") -
         segments: letters of the IPA chart.
         title: what the vectors are.
     """
-    figure = _figure(13, 6.4)
+    return _two_charts(vectors, segments, title, _scatter, height=6.4)
+
+
+def _two_charts(
+    vectors: np.ndarray, segments: Sequence[str], title: str, draw: Callable[..., None], height: float
+) -> "Figure":
+    """Consonants and vowels side by side, each drawn from distances and letters, with the colours of classes."""
+    figure = _figure(13, height)
     for axis, (kind, rows) in zip(figure.subplots(1, 2), _kinds(segments).items(), strict=True):
-        _scatter(axis, 1 - cosines(vectors[rows]), [segments[row] for row in rows])
         _title(axis, f"{title}: {kind}" if title else kind)
+        letters = [segments[row] for row in rows]
+        if len(letters) < 3:
+            axis.set_axis_off()
+            continue
+        colours = _class_colours(letters)
+        draw(axis, np.maximum(1 - cosines(vectors[rows]), 0), letters, colours)
+        _class_legend(axis, colours)
     return figure
 
 
-def _scatter(axis: "Axes", distances: np.ndarray, letters: list[str]) -> None:
+def _scatter(axis: "Axes", distances: np.ndarray, letters: list[str], colours: Mapping[str, str]) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
     for spine in axis.spines.values():
         spine.set_color("#d0d0d0")
-    if len(letters) < 3:
-        return
     points = classical_mds(distances)
-    colours = _class_colours(letters)
     for label, colour in colours.items():
         own = [row for row, letter in enumerate(letters) if _class_of(letter) == label]
         axis.scatter(points[own, 0], points[own, 1], s=300, color=colour, alpha=0.16, linewidths=0)
@@ -207,7 +217,6 @@ def _scatter(axis: "Axes", distances: np.ndarray, letters: list[str]) -> None:
             )
     axis.set_aspect("equal", adjustable="datalim")
     axis.margins(0.08)
-    _class_legend(axis, colours)
 
 
 def dendrogram(vectors: np.ndarray, segments: Sequence[str], title: str = "") -> "Figure":
@@ -215,28 +224,22 @@ def dendrogram(vectors: np.ndarray, segments: Sequence[str], title: str = "") ->
 
     Args: as `phoneme_map`.
     """
-    figure = _figure(13, max(4.0, 0.4 + 0.2 * max(len(rows) for rows in _kinds(segments).values())))
     with needs_extra("evaluation", "Drawing dendrograms"):
         from scipy.cluster.hierarchy import dendrogram as draw
         from scipy.cluster.hierarchy import linkage
         from scipy.spatial.distance import squareform
 
-    for axis, (kind, rows) in zip(figure.subplots(1, 2), _kinds(segments).items(), strict=True):
-        letters = [segments[row] for row in rows]
-        _title(axis, f"{title}: {kind}" if title else kind)
-        if len(letters) < 2:
-            axis.set_axis_off()
-            continue
-        tree = linkage(squareform(np.maximum(1 - cosines(vectors[rows]), 0), checks=False), "average")
-        draw(tree, labels=letters, orientation="left", ax=axis, color_threshold=0, above_threshold_color=_GREY)
-        colours = _class_colours(letters)
+    def tree(axis: "Axes", distances: np.ndarray, letters: list[str], colours: Mapping[str, str]) -> None:
+        joined = linkage(squareform(distances, checks=False), "average")
+        draw(joined, labels=letters, orientation="left", ax=axis, color_threshold=0, above_threshold_color=_GREY)
         for label in axis.get_yticklabels():
             label.set_fontsize(11)
             label.set_color(colours[_class_of(label.get_text())])
         axis.set_xlabel("distance, 1 - cosine", color=_INK)
         _hide(axis, "top", "left", "right")
-        _class_legend(axis, colours)
-    return figure
+
+    height = max(4.0, 0.4 + 0.2 * max(map(len, _kinds(segments).values())))
+    return _two_charts(vectors, segments, title, tree, height)
 
 
 def _class_legend(axis: "Axes", colours: Mapping[str, str]) -> None:
@@ -287,11 +290,8 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]], title: str = "") -
     width = 0.8 / max(1, len(towers))
     for index, tower in enumerate(towers):
         at = np.array([place for place, row in enumerate(recall.values()) if tower in row])
-        x, shares = (
-            at + (index - (len(towers) - 1) / 2) * width,
-            [row[tower] for row in recall.values() if tower in row],
-        )
-        y, low, high = _bounds(shares)
+        x = at + (index - (len(towers) - 1) / 2) * width
+        y, low, high = _bounds([row[tower] for row in recall.values() if tower in row])
         axis.bar(x, y, width * 0.92, color=_tower_colour(tower, index), label=column_name(tower))
         axis.errorbar(x, y, np.abs([low - y, high - y]), fmt="none", ecolor=_INK, elinewidth=0.8, capsize=1.5)
     axis.set_xticks(range(len(recall)), [name.replace("_", " ") for name in recall], fontsize=9)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ipaclip.common.files import write_json, write_text
 from ipaclip.common.tables import markdown_table
+from pydantic import TypeAdapter, ValidationError
 
 from .statistics import Interval
 
@@ -59,25 +60,8 @@ class SuiteResult:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it, without the plots' data."""
-        values = {
-            name: value.to_dict() if isinstance(value, Interval) else value for name, value in self.values.items()
-        }
-        return {
-            "name": self.name,
-            "values": values,
-            "tables": [dict(vars(table)) for table in self.tables],
-            "notes": self.notes,
-            **({"failure": self.failure} if self.failure else {}),
-        }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "SuiteResult":
-        """The other way."""
-        values = {
-            name: Interval(**value) if isinstance(value, dict) else value for name, value in document["values"].items()
-        }
-        tables = [Table(**table) for table in document["tables"]]
-        return cls(document["name"], tables, values, list(document["notes"]), failure=document.get("failure"))
+        document = asdict(replace(self, plots={}))
+        return {name: value for name, value in document.items() if name != "plots" and (name != "failure" or value)}
 
 
 @dataclass(frozen=True)
@@ -150,9 +134,9 @@ def read_report(path: str | Path) -> Report:
         document = json.loads(file.read_text(encoding="utf-8"))
         if document["format"] != _FORMAT:
             raise ValueError(f"{file} is of format {document['format']}, and {_FORMAT} is known: evaluate again.")
-        suites = tuple(SuiteResult.from_dict(suite) for suite in document["suites"])
-        return Report(document["checkpoint"], suites, document["terms"])
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        del document["format"]
+        return TypeAdapter(Report).validate_python(document)
+    except (KeyError, TypeError, ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{file} is no report of `ipaclip evaluate`, or of an older version ({error!r}): evaluate again."
         ) from error

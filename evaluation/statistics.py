@@ -4,7 +4,7 @@ Intervals are drawn here and not by scipy: retrieval has them, too, which must w
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -74,10 +74,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    def to_dict(self) -> dict[str, float]:
-        """As JSON has it."""
-        return asdict(self)
 
     @classmethod
     def of(cls, value: float, resampled: Any) -> "Interval":

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from ipaclip.common.rows import read_utf8
+from ipaclip.presets import PRESET_NAMES
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -90,7 +91,7 @@ class StudentArguments(Section):
 
     feature_set: FeatureSet = "panphon"
     learned_residual: bool = False
-    preset: Literal["tiny", "small", "medium", "base"] = "small"
+    preset: Literal[PRESET_NAMES] = "small"  # type: ignore[valid-type]
     hidden_size: Positive | None = None
     intermediate_size: Positive | None = None
     num_hidden_layers: Positive | None = None

@@ -3,9 +3,11 @@
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +21,7 @@ from ipaclip.tokenization import IPATokenizer, feature_weights, is_segment, phon
 
 from .arguments import ArgumentsError, DistillationArguments
 from .data.augmentation import PhoneticAugmentation
-from .data.batches import Batch, BatchMaker, EpochBatches, Preparation, Step, epoch_batches
+from .data.batches import Batch, BatchMaker, Preparation, Step, epoch_batches
 from .data.evaluation_rows import choose_rows
 from .data.held_out_words import HeldOutWords
 from .data.prepare import check_files, load_data
@@ -112,9 +114,11 @@ class Distillation:
         )
         found = [find_file(arguments.teacher, name) for name in CLIP_FILES]
         self.gallery = [file for file in found if file is not None and self.teacher.clip is not None]
-        self.cache = TargetCache(cache_dir / "targets", self.teacher, precision=arguments.target_precision)
-        self.targets = self._teach(self.data.texts)
-        self.token_targets = self._load_token_targets(cache_dir / "targets")
+        cache = partial(TargetCache, cache_dir / "targets", self.teacher, precision=arguments.target_precision)
+        self.cache, objective = cache(), arguments.objective
+        self.targets, self.token_targets = self._teach(self.data.texts), None
+        if objective.token_states:
+            self.token_targets = self._teach(self.data.texts, cache(token_length=objective.token_positions))
         self.row_weights, self.evaluation_rows = choose_rows(
             arguments,
             self.data,
@@ -134,7 +138,7 @@ class Distillation:
             self.start.give_to(self.tower)
         self.head = self._build_head()
         mean, variance = self.targets.mean.to(accelerator.device), self.targets.variance
-        self.objective = DistillationObjective(arguments.objective, mean, variance)
+        self.objective = DistillationObjective(objective, mean, variance)
         self.batches = self._build_batches()
         self.validator = None
         if self.evaluation_rows:
@@ -156,16 +160,6 @@ class Distillation:
                 self.teacher.name, self.teacher.name,
             )  # fmt: skip
 
-    def _load_token_targets(self, cache_dir: Path) -> Targets | None:
-        objective = self.arguments.objective
-        if not objective.token_states:
-            return None
-        cache = TargetCache(
-            cache_dir, self.teacher, token_length=objective.token_positions, precision=self.arguments.target_precision
-        )
-        with self.accelerator.main_process_first():
-            return cache.targets(self.data.texts)
-
     def _build_head(self) -> TokenHead | None:
         """The map of token states, from `start_from` where that has one of this shape."""
         targets = self.token_targets
@@ -180,9 +174,9 @@ class Distillation:
                 head.load_state_dict(trained.state_dict())
         return head
 
-    def _teach(self, texts: Sequence[str]) -> Targets:
+    def _teach(self, texts: Sequence[str], cache: TargetCache | None = None) -> Targets:
         with self.accelerator.main_process_first():
-            return self.cache.targets(texts)
+            return (cache or self.cache).targets(texts)
 
     def _build_batches(self) -> BatchMaker:
         arguments, accelerator = self.arguments, self.accelerator
@@ -223,7 +217,7 @@ class Distillation:
             "student": self.arguments.student.model_dump(),
             "start_from": self.start.fingerprint() if self.start else None,
             "token_positions": self.head.positions if self.head else None,
-            "data": hash_of(self.data.phonemes.flat, self.data.lengths, self.row_weights, self.data.text_of_row),
+            "data": hash_of(self.data.phonemes.stored(), [self.data.lengths, self.row_weights, self.data.text_of_row]),
             "batches": {
                 name: getattr(loop, name) for name in ("batch_size", "tokens_per_batch", "accumulation", "seed")
             },
@@ -306,7 +300,7 @@ class Distillation:
             logger.warning("interrupted at step %d: run again with resume=true to go on", step)
             raise KeyboardInterrupt
 
-    def _step(self, batches: EpochBatches, numbers: range) -> None:
+    def _step(self, batches: Sequence[np.ndarray], numbers: range) -> None:
         """One update, from the batches of these numbers."""
         loop, accelerator, step = self.arguments.loop, self.accelerator, self.progress.step
         plan = self._plan(batches, numbers, step)
@@ -336,7 +330,7 @@ class Distillation:
         tokens = sum(batch.tokens for batch in made)
         self.meter.add({**means, "padding": 1 - tokens / padded, "tokens": float(tokens)})
 
-    def _plan(self, batches: EpochBatches, numbers: range, step: int) -> Step:
+    def _plan(self, batches: Sequence[np.ndarray], numbers: range, step: int) -> Step:
         strength = noise_strength(self.arguments.augmentation, self.arguments.loop.steps, step)
         return Step(step + 1, self.progress.epoch, strength, [(number, batches[number]) for number in numbers])
 
@@ -416,8 +410,9 @@ class Distillation:
         return self.output_dir
 
 
-def hash_of(*arrays: np.ndarray) -> str:
+def hash_of(*parts: Iterable[Any]) -> str:
+    """A hash of buffers, such as arrays, one after the other."""
     digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
+    for buffer in chain(*parts):
+        digest.update(buffer)
     return digest.hexdigest()

@@ -1,7 +1,6 @@
 """What a finished run leaves: an IPA-CLIP checkpoint with its processor, `metrics.json` and a model card."""
 
 import copy
-import json
 import logging
 import os
 import platform
@@ -13,10 +12,10 @@ import numpy as np
 import torch
 from ipaclip import IPAClipProcessor, IPAClipPronunciationConfig, IPAClipPronunciationModelWithProjection
 from ipaclip.common.checkpoints import METRICS_FILE
-from ipaclip.common.files import copy_file, saying_what_cannot_be_written, write_text
+from ipaclip.common.files import copy_file, saying_what_cannot_be_written, write_json, write_text
+from ipaclip.common.model_card import model_card
 from ipaclip.common.provenance import git_revision, python_version, versions
 from ipaclip.common.speech_record import SpeechRecord
-from ipaclip.common.training_table import training_table
 from ipaclip.tokenization import IPATokenizer, get_transcriber
 
 from .arguments import DistillationArguments
@@ -62,8 +61,11 @@ def save_result(
     tower_shape = {name: getattr(config, name) for name in ("num_hidden_layers", "hidden_size", "pooling")}
     run = {**run, "tower": tower_shape, "tower_alone": teacher.clip is None}
     metrics = {"run": {**run, **provenance()}, "data": describe(data), "arguments": arguments.to_dict()}
-    write_text(output_dir / "README.md", model_card(metrics))
-    write_text(output_dir / METRICS_FILE, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
+    languages = sorted(data.transcribers) or [arguments.data.language]
+    write_text(
+        output_dir / "README.md", model_card(output_dir.resolve().name, metrics, languages=languages, is_local=True)
+    )
+    write_json(output_dir / METRICS_FILE, metrics, indent=2)
 
 
 def build_reader(
@@ -97,7 +99,7 @@ def describe(data: TrainingData) -> dict[str, Any]:
         "rows": len(data),
         "texts": len(data.texts),
         "tokens": int(data.lengths.sum(dtype=np.int64)),
-        "rejected": data.rejected,
+        "rejected": len(data.rejected),
         "transcribers": data.transcribers,
         "revisions": data.revisions,
     }
@@ -112,67 +114,3 @@ def provenance() -> dict[str, Any]:
         + (torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"),
         "git_revision": git_revision(),
     }
-
-
-CARD = """---
-library_name: transformers
-license: apache-2.0
-pipeline_tag: {pipeline}
-tags: [{tags}]
----
-
-# {title} distilled from `{teacher}`
-
-{what}
-It reads how words sound: phonemes (IPA), embedded by their phonetic features (`{feature_set}`). After Matsuhira et al.
-2023, *IPA-CLIP*, arXiv 2303.03144. Made with [ipaclip](https://pypi.org/project/ipaclip).
-
-```python
-{code}
-```
-
-{table}
-
-Limits: it hears as its transcriber does, and {limits}. All settings and versions are in
-`metrics.json`.
-"""
-WITHIN_CLIP = {
-    "pipeline": "zero-shot-image-classification",
-    "tags": "ipa-clip, clip, phonetics, pronunciation",
-    "title": "IPA-CLIP",
-    "what": "CLIP with a third tower, trained by distilling the frozen text tower.",
-    "limits": "knows pictures only as its CLIP does",
-    "code": """from ipaclip import IPAClipModel, IPAClipProcessor
-
-directory = "."  # where this file lies
-model, processor = IPAClipModel.from_pretrained(directory), IPAClipProcessor.from_pretrained(directory)
-inputs = processor(pronounce=["batterfly"], return_tensors="pt")
-embedding = model.get_pronunciation_features(**inputs).pooler_output""",
-}
-TOWER_ALONE = {
-    "pipeline": "feature-extraction",
-    "tags": "ipa-clip, phonetics, pronunciation",
-    "title": "A pronunciation tower",
-    "what": "Its embeddings lie in the space of that model, and are compared with that model's own. The model is\n"
-    "**not** in this folder: here are the tower, its projection and its tokenizer alone.",
-    "limits": "has no pictures",
-    "code": """from ipaclip import IPAClipPronunciationModelWithProjection
-from ipaclip.tokenization import IPATokenizer, get_transcriber
-
-directory = "."  # where this file lies
-model = IPAClipPronunciationModelWithProjection.from_pretrained(directory)
-tokenizer = IPATokenizer.from_pretrained(directory)
-said = get_transcriber("eng-Latn").transcribe(["batterfly"])
-embedding = model(**tokenizer(said, padding=True, return_tensors="pt")).pronunciation_embeds""",
-}
-
-
-def model_card(metrics: dict[str, Any]) -> str:
-    """A README.md in the Hub's form, from the metrics alone."""
-    arguments = metrics["arguments"]
-    return CARD.format(
-        **(TOWER_ALONE if metrics["run"]["tower_alone"] else WITHIN_CLIP),
-        teacher=arguments["teacher"],
-        feature_set=arguments["student"]["feature_set"],
-        table=training_table(metrics),
-    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ipaclip.common.checkpoints import METRICS_FILE
+from ipaclip.common.extras import needs_extra
 from ipaclip.common.files import write_text
 
 NAME_WEIGHT, RESPELLING_WEIGHT, SYNONYM_WEIGHT = 3.0, 0.5, 0.2
@@ -61,10 +62,8 @@ def write_inputs(
     Raises:
         ImportError: without the package emoji.
     """
-    try:
+    with needs_extra("data", "Finding synonyms of names"):
         import emoji
-    except ImportError as error:
-        raise ImportError("the names' synonyms come from the package emoji: pip install 'ipaclip[data]'") from error
     weights: dict[str, float] = {}
     for entry in entries:
         for alias in emoji.EMOJI_DATA.get(entry.character, {}).get("alias", []):

@@ -1,6 +1,5 @@
 """Where training starts when it does not start from random weights: the pronunciation tower of a finished model."""
 
-import copy
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,6 @@ class Start:
             raise ArgumentsError(f"start_from: the tower of {self.name} does not fit this run: {what}{advice}")
         if self.tokenizer.get_vocab() != tokenizer.get_vocab():
             raise ArgumentsError(f"start_from: {self.name} has another vocabulary of phonemes than this run")
-        self._check_weights(config)
         theirs = self.tower.pronunciation_model.embeddings.phoneme_features
         ours = torch.as_tensor(table, dtype=torch.float32)
         if theirs is not None and not torch.allclose(theirs, ours, rtol=0, atol=TABLE_TOLERANCE):
@@ -96,16 +94,6 @@ class Start:
                 f"start_from: {self.name} has another feature table than this version of ipaclip makes (as for "
                 f"{tokenizer.convert_ids_to_tokens(row)!r})"
             )
-
-    def _check_weights(self, config: IPAClipPronunciationConfig) -> None:
-        with torch.device("meta"):
-            empty = IPAClipPronunciationModelWithProjection(copy.deepcopy(config)).state_dict()
-        wanted, found = (
-            {name: tuple(value.shape) for name, value in weights.items() if name != TABLE}
-            for weights in (empty, self._weights())
-        )
-        if differs := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
-            raise ArgumentsError(f"start_from: the weights of {self.name} do not fit this run: {', '.join(differs)}")
 
     def _weights(self) -> dict[str, torch.Tensor]:
         """What training starts with."""
@@ -127,7 +115,5 @@ class Start:
     @torch.no_grad()
     def give_to(self, tower: IPAClipPronunciationModelWithProjection) -> None:
         """Copies the weights into a tower that `check` has found to fit; its feature table stays its own."""
-        weights = {name: value for name, value in self._weights().items() if name != TABLE}
-        missing, unexpected = tower.load_state_dict(weights, strict=False)
-        assert not unexpected
-        assert set(missing) <= {TABLE}
+        own = {name: value for name, value in tower.state_dict().items() if name == TABLE}
+        tower.load_state_dict(self._weights() | own)

@@ -6,7 +6,7 @@ sound to one standard word, `word2`.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def read_judgements(path: str | Path) -> list[Judgement]:
             that is broken or not in UTF-8, with its line.
     """
     judgements = []
-    for where, row in read_columns(path, COLUMNS):
+    for where, row in read_table(path, COLUMNS):
         first, second = (str(row[name] or "").strip() for name in COLUMNS[:2])
         if not (first and second):
             raise ValueError(f"{where}: a word is empty.")
@@ -87,21 +87,6 @@ def read_judgements(path: str | Path) -> list[Judgement]:
     if not judgements:
         raise ValueError(f"{path} holds no judgements.")
     return judgements
-
-
-def read_columns(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """`(file:line, values)` of each row of a table, which has these columns.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: as `ipaclip.common.rows.read_table`, and for a column that is missing.
-    """
-    for where, row in read_table(path):
-        missing = [name for name in columns if name not in row]
-        if missing:
-            has = f"{where}:" if Path(path).suffix.lower() == ".jsonl" else f"{path} has"
-            raise ValueError(f"{has} no column {', '.join(missing)}; it needs {', '.join(columns)}.")
-        yield where, row
 
 
 def human_similarity(
@@ -154,13 +139,12 @@ def human_agreement(
     )
 
 
-_Groups = dict[str, list[Judgement]]
-
-
-def _groups(judgements: Sequence[Judgement], unsayable: Mapping[str, str]) -> tuple[_Groups, dict[str, str]]:
+def _groups(
+    judgements: Sequence[Judgement], unsayable: Mapping[str, str]
+) -> tuple[dict[str, list[Judgement]], dict[str, str]]:
     """Standard word → its pairs, and what is set aside for which reason."""
     aside: dict[str, str] = {}
-    grouped: _Groups = {}
+    grouped: dict[str, list[Judgement]] = {}
     for one in judgements:
         mute = [word for word in (one.word1, one.word2) if word in unsayable]
         if mute:
@@ -178,12 +162,11 @@ def _interval(series: Sequence[np.ndarray], seed: int = 0) -> Interval | None:
     if not series:
         return None
     rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(_RESAMPLES):
-        # A draw of one pair many times over may have no correlation: that group is out of this draw.
-        mean = _mean(pearson(*pairs[rng.integers(0, len(pairs), len(pairs))].T) for pairs in series)
-        if mean is not None:
-            drawn.append(mean)
+    # A draw of one pair many times over may have no correlation: that group is out of this draw.
+    means = [
+        _mean(pearson(*pairs[rng.integers(0, len(pairs), len(pairs))].T) for pairs in series) for _ in range(_RESAMPLES)
+    ]
+    drawn = [mean for mean in means if mean is not None]
     return Interval.of(float(np.mean([pearson(*pairs.T) for pairs in series])), drawn or (-1.0, 1.0))
 
 

@@ -19,7 +19,7 @@ from ipaclip.tokenization.phonemes.segments import TONES
 from ..sound_alone import has_sound_alone
 from ..statistics import Interval, bootstrap, spearman
 
-ALL, CONSONANTS, VOWELS = CLASSES = ("all", "consonants", "vowels")
+ALL, CONSONANTS, VOWELS = ("all", "consonants", "vowels")
 EMBEDDING, TOWER, SOUND_ALONE = LEVELS = ("embedding", "tower", "sound alone")
 _COLUMN = {name: column for column, name in enumerate(CHART_FEATURES)}
 _RESAMPLES = 200

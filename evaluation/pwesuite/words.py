@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ipaclip.common.extras import needs_extra
 from ipaclip.common.files import whole_file
-from ipaclip.common.rows import read_utf8, split_lines
+from ipaclip.common.rows import read_table, read_utf8, split_lines
+from ipaclip.common.sources import import_datasets
 
-from ..human.human import Judgement, read_columns, read_judgements
+from ..human.human import Judgement, read_judgements
 
 HUB_NAME = "zouharvi/pwesuite-eval"
 COLUMNS = ("token_ort", "token_ipa", "token_arp", "lang", "purpose")
@@ -74,10 +74,7 @@ def _table_in(directory: Path) -> Path:
 
 
 def _from_hub(name: str) -> list[Word]:
-    with needs_extra("data", f"Reading {name} from the Hub"):
-        from datasets import load_dataset
-
-    rows = load_dataset(name, split="train")
+    rows = import_datasets().load_dataset(name, split="train")
     missing = [column for column in COLUMNS if column not in rows.column_names]
     if missing:
         raise ValueError(f"{name} has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
@@ -90,7 +87,7 @@ def _rows_of(path: Path) -> Iterator[list[str]]:
         if len(first) == len(COLUMNS) and first[3] in PURPOSES:
             yield from _without_header(path, lines)
             return
-    for _, row in read_columns(path, COLUMNS):
+    for _, row in read_table(path, COLUMNS):
         yield _fields(row)
 
 
@@ -116,7 +113,7 @@ def read_cognates(path: str | Path) -> list[CognateTriple]:
     """
     names = ("word", "cognate", "distractor")
     triples = []
-    for where, row in read_columns(path, names):
+    for where, row in read_table(path, names):
         cells = [str(row[name] or "").strip() for name in names]
         if not all(cells):
             raise ValueError(f"{where}: a word is empty.")

@@ -98,10 +98,7 @@ def read_table(path: str | Path) -> list[CaptionedPicture]:
     if not table.is_file():
         raise FileNotFoundError(f"There is no table {path}.")
     found: dict[str, dict[str, None]] = {}
-    for where, row in read_rows(table):
-        missing = [column for column in (IMAGE, CAPTION) if column not in row]
-        if missing:
-            raise ValueError(f"{where}: there is no {', '.join(missing)}; each row needs {IMAGE} and {CAPTION}.")
+    for where, row in read_rows(table, (IMAGE, CAPTION)):
         captions = _captions(row[CAPTION], where)
         if not isinstance(row[IMAGE], str) or not row[IMAGE].strip():
             raise ValueError(f"{where}: {IMAGE} is not the path of a picture.")

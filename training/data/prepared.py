@@ -1,34 +1,30 @@
-"""The rows of a run as files on disk: written once, then memory-mapped, so that memory does not grow with the data.
+"""The rows of a run in one SQLite file: written once, then read where they are asked for, in any order.
 
-A folder holds one file a column. While it is written its name ends in `.partial`, and `progress.json` in it says up to
-where its files are whole: a run that was broken off goes on from there. One process writes at a time; others wait.
+A chunk of rows is a transaction, with how far the reading has come: a run that was broken off goes on behind the last
+whole chunk. While it is written the file's name ends in `.partial`. One process writes at a time; others wait.
 """
 
-import hashlib
 import json
-import logging
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from ipaclip.common.files import write_json
 from ipaclip.tokenization import IPATokenizer, is_segment
 
-from ..loop.folder import REJECTED_FILE
-
-logger = logging.getLogger(__name__)
-
-_META, _PROGRESS = "meta.json", "progress.json"
-# Columns of rows of different lengths, end to end, and beside each `NAME_ends`, where its rows end.
-_RAGGED: dict[str, Any] = {"phonemes": np.uint16, "texts": np.uint8, "places": np.uint8}
-_COLUMNS: dict[str, Any] = {
-    **_RAGGED, **{f"{name}_ends": np.int64 for name in _RAGGED}, "text_hashes": np.uint64, "weights": np.float32,
-}  # fmt: skip
-_FINAL = {"text_of_row": np.int32, "first_rows": np.int64}
-_SCANNED = 1 << 22
+# Numbers begin with 1.
+_TABLES = """
+CREATE TABLE IF NOT EXISTS texts (number INTEGER PRIMARY KEY, text TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, place TEXT, text INTEGER, ids BLOB, weight REAL);
+CREATE TABLE IF NOT EXISTS rejected (number INTEGER PRIMARY KEY, place TEXT, reason TEXT);
+CREATE TABLE IF NOT EXISTS about (number INTEGER PRIMARY KEY, content TEXT);
+"""
+_ID = np.dtype(np.uint16)
+_CACHE_KIB = 65_536
 
 
 @dataclass
@@ -41,199 +37,161 @@ class PreparedRow:
     weight: float
 
 
-@dataclass
-class Counts:
-    """How far the writing has come: rows taken from the sources, kept, set aside, and who transcribed."""
-
-    read: int = 0
-    kept: int = 0
-    rejected: int = 0
-    rejected_bytes: int = 0
-    transcribers: dict[str, str] = field(default_factory=dict)
+@contextmanager
+def _os_error(path: Path, advice: str = "") -> Iterator[None]:
+    """Raises `OSError` for what SQLite says of the file and of the disk."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise OSError(f"{path}: {error}{advice}") from error
 
 
 class Writer:
-    """Appends rows to a folder, chunk by chunk; what a chunk leaves behind half-written is cut off when going on."""
+    """Appends rows to a file, chunk by chunk; `read` rows of the sources were taken so far.
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        progress = folder / _PROGRESS
-        self.counts = Counts(**json.loads(progress.read_text(encoding="utf-8"))) if progress.exists() else Counts()
-        kept, ends = self.counts.kept, (folder / f"{name}_ends.bin" for name in _RAGGED)
-        self._lengths = {
-            name: int(np.fromfile(path, np.int64, 1, offset=8 * (kept - 1))[0]) if kept else 0
-            for name, path in zip(_RAGGED, ends, strict=True)
-        }
-        self._files = {
-            name: self._open(f"{name}.bin", self._lengths.get(name, kept) * np.dtype(kind).itemsize)
-            for name, kind in _COLUMNS.items()
-        }
-        self._rejected = self._open(REJECTED_FILE, self.counts.rejected_bytes)
+    All methods raise `OSError` where the file cannot be written.
+    """
 
-    def _open(self, name: str, size: int) -> IO[bytes]:
-        file = open(self.folder / name, "ab")  # noqa: SIM115 (closed by `close`)
-        file.truncate(size)
-        return file
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        with _os_error(path):
+            self._file = sqlite3.connect(path)
+            self._file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._file.executescript(_TABLES)
+            about = _about(self._file)
+        self.read: int = about["read"]
+        self.transcribers: dict[str, str] = about["transcribers"]
+        self._ids = set(about["ids"])
 
-    def append(self, rows: Sequence[PreparedRow], rejected: Sequence[dict[str, str]], read: int) -> None:
-        """Adds a chunk of `read` rows: those kept, and those set aside with their reasons."""
-        texts = [row.text.encode() for row in rows]
-        # A file's name need not be UTF-8.
-        places = [row.where.encode(errors="backslashreplace") for row in rows]
-        self._append_ragged("phonemes", [row.ids for row in rows])
-        self._append_ragged("texts", [np.frombuffer(text, np.uint8) for text in texts])
-        self._append_ragged("places", [np.frombuffer(place, np.uint8) for place in places])
-        self._append("text_hashes", [text_hash(text) for text in texts])
-        self._append("weights", [row.weight for row in rows])
-        listed = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
-        self._rejected.write(listed.encode(errors="backslashreplace"))
-        for file in (*self._files.values(), self._rejected):
-            file.flush()
-        counts = self.counts
-        counts.read, counts.kept = counts.read + read, counts.kept + len(rows)
-        counts.rejected, counts.rejected_bytes = counts.rejected + len(rejected), self._rejected.tell()
-        write_json(self.folder / _PROGRESS, asdict(counts), indent=None)
-
-    def _append_ragged(self, name: str, rows: Sequence[np.ndarray]) -> None:
-        ends = self._lengths[name] + np.cumsum([len(row) for row in rows], dtype=np.int64)
-        self._append(name, np.concatenate(rows) if rows else [])
-        self._append(f"{name}_ends", ends)
-        self._lengths[name] = int(ends[-1]) if rows else self._lengths[name]
-
-    def _append(self, name: str, values: Any) -> None:
-        self._files[name].write(np.asarray(values, dtype=_COLUMNS[name]).tobytes())
+    def append(self, rows: Sequence[PreparedRow], rejected: Sequence[tuple[str, str]], read: int) -> None:
+        """Adds a chunk of `read` rows: those kept, and places and reasons of those set aside."""
+        with _os_error(self.path), self._file as file:
+            file.executemany("INSERT OR IGNORE INTO texts (text) VALUES (?)", ((row.text,) for row in rows))
+            file.executemany(
+                "INSERT INTO rows (place, text, ids, weight) "
+                "VALUES (?, (SELECT number FROM texts WHERE text = ?), ?, ?)",
+                ((_utf8(row.where), row.text, row.ids.astype(_ID).tobytes(), float(row.weight)) for row in rows),
+            )
+            listed = ((_utf8(place), _utf8(reason)) for place, reason in rejected)
+            file.executemany("INSERT INTO rejected (place, reason) VALUES (?, ?)", listed)
+            self.read += read
+            self._ids.update(*(row.ids.tolist() for row in rows))
+            about = {"read": self.read, "transcribers": self.transcribers, "ids": sorted(self._ids)}
+            file.execute("INSERT OR REPLACE INTO about VALUES (1, ?)", (json.dumps(about),))
 
     def close(self) -> None:
-        for file in (*self._files.values(), self._rejected):
-            file.close()
+        self._file.close()
 
     def finish(self, target: Path) -> None:
-        """Numbers the different texts, in the order in which they first come, and gives the folder its name."""
+        """Gives the file its name."""
         self.close()
-        hashes = np.fromfile(self.folder / "text_hashes.bin", np.uint64)
-        _, first, of_row = np.unique(hashes, return_index=True, return_inverse=True)
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        # Not numpy's `tofile`, which on a full disk may cut a file short without a word.
-        (self.folder / "text_of_row.bin").write_bytes(rank[of_row].astype(_FINAL["text_of_row"]).data)
-        (self.folder / "first_rows.bin").write_bytes(first[order].astype(_FINAL["first_rows"]).data)
-        write_json(self.folder / _META, asdict(self.counts), indent=None)
-        (self.folder / "text_hashes.bin").unlink()
-        (self.folder / _PROGRESS).unlink()
-        os.replace(self.folder, target)
+        os.replace(self.path, target)
 
 
-def text_hash(text: bytes) -> int:
-    """64 bits: among ten million texts two share one with a probability of 3 in a million."""
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+def _utf8(text: str) -> str:
+    """A file's name need not be UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
-class Ragged(Sequence[np.ndarray]):
-    """Rows of different lengths, end to end in one array."""
-
-    def __init__(self, flat: np.ndarray, ends: np.ndarray) -> None:
-        self.flat, self.ends = flat, ends
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __getitem__(self, row: Any) -> Any:
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)}")
-        return self.flat[self.ends[row - 1] if row else 0 : self.ends[row]]
+def _about(file: sqlite3.Connection) -> dict[str, Any]:
+    """Rows read so far, who transcribed, which ids occur."""
+    found = file.execute("SELECT content FROM about").fetchone()
+    return json.loads(found[0]) if found else {"read": 0, "transcribers": {}, "ids": []}
 
 
-class Phonemes(Ragged):
-    """Ids of each row, `<s>` and `</s>` included, int32."""
+class Column(Sequence[Any]):
+    """Values that stay on disk until they are asked for."""
 
-    def __getitem__(self, row: Any) -> Any:
-        return super().__getitem__(row).astype(np.int32)
-
-
-class Strings(Sequence[str]):
-    """Strings of UTF-8; `chosen` picks which of the rows, and in which order."""
-
-    def __init__(self, rows: Ragged, chosen: np.ndarray | None = None) -> None:
-        self._rows, self._chosen = rows, chosen
+    def __init__(
+        self, file: sqlite3.Connection, name: str, table: str, count: int, decode: Callable[[Any], Any] = str
+    ) -> None:
+        self._file, self._count, self._decode = file, count, decode
+        self._all = f"SELECT {name} FROM {table} ORDER BY number"
+        self._one = f"SELECT {name} FROM {table} WHERE number = ?"
 
     def __len__(self) -> int:
-        return len(self._rows if self._chosen is None else self._chosen)
+        return self._count
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[one] for one in range(*index.indices(len(self)))]
-        number = range(len(self))[index]
-        return bytes(self._rows[number if self._chosen is None else int(self._chosen[number])]).decode()
+        (value,) = self._file.execute(self._one, (range(len(self))[index] + 1,)).fetchone()
+        return self._decode(value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._decode, self.stored())
+
+    def stored(self) -> Iterator[Any]:
+        """All of them, one after the other, as they lie on disk."""
+        return (value for (value,) in self._file.execute(self._all))
+
+
+def _decode_ids(content: bytes) -> np.ndarray:
+    return np.frombuffer(content, _ID).astype(np.int32)
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run trains on; every column but the lengths stays on disk until it is asked for.
+    """What a run trains on; phonemes, texts and places stay on disk until they are asked for.
 
     Attributes:
-        phonemes: ids of each row, with `<s>` and `</s>`.
+        phonemes: ids of each row, with `<s>` and `</s>`, int32.
         lengths: `(rows,)`, how many ids each row has.
         weights: `(rows,)`, how often a row is seen in an epoch.
         texts: the different texts, as the teacher reads them, in the order in which they first come.
         text_of_row: `(rows,)`, each row's number in `texts`.
         places: where each row comes from, `file:line`.
+        rejected: places of rows that were set aside, and why.
+        ids: which ids occur.
         transcribers: language → what transcribed its rows, as `Transcriber.chain` names it.
-        rejected: how many rows were set aside.
         revisions: `name@revision` of each Hub data set whose revision was no commit → the commit that was read.
     """
 
-    phonemes: Phonemes
+    phonemes: Column
     lengths: np.ndarray
     weights: np.ndarray
     texts: Sequence[str]
     text_of_row: np.ndarray
     places: Sequence[str]
+    rejected: Sequence[tuple[str, str]]
+    ids: Sequence[int]
     transcribers: dict[str, str]
-    rejected: int
     revisions: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def where(self, row: int) -> str:
-        """Where a row comes from, `file:line`."""
-        return self.places[row]
-
     def inventory(self, tokenizer: IPATokenizer) -> list[str]:
         """The segments that occur, sorted."""
-        seen = np.zeros(len(tokenizer), dtype=bool)
-        for start in range(0, len(self.phonemes.flat), _SCANNED):
-            seen[self.phonemes.flat[start : start + _SCANNED]] = True
-        return sorted(filter(is_segment, tokenizer.convert_ids_to_tokens(np.flatnonzero(seen).tolist())))
+        return sorted(filter(is_segment, tokenizer.convert_ids_to_tokens(list(self.ids))))
 
     @classmethod
-    def load(cls, folder: Path) -> "TrainingData":
-        """Maps a finished folder.
+    def load(cls, path: Path) -> "TrainingData":
+        """Opens a finished file.
 
         Raises:
-            OSError: where a file is missing or shorter than it was written.
+            OSError: where it is missing or damaged.
         """
-        counts = Counts(**json.loads((folder / _META).read_text(encoding="utf-8")))
-        ragged = {}
-        for name, kind in _RAGGED.items():
-            ends = _mapped(folder / f"{name}_ends.bin", np.int64, counts.kept)
-            ragged[name] = _mapped(folder / f"{name}.bin", kind, int(ends[-1]) if counts.kept else 0), ends
-        phonemes = Phonemes(*ragged["phonemes"])
+        with _os_error(path, ". Remove it, and it is made again"):
+            # It never changes again, and is read by the thread that makes batches as well.
+            address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+            file = sqlite3.connect(address, uri=True, check_same_thread=False)
+            file.execute(f"PRAGMA mmap_size = {1 << 40}")
+            rows, texts = (file.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("rows", "texts"))
+            kinds = [("length", np.int32), ("weight", np.float32), ("text", np.int32)]
+            query = f"SELECT length(ids) / {_ID.itemsize}, weight, text - 1 FROM rows ORDER BY number"
+            numbers = np.fromiter(file.execute(query), np.dtype(kinds), count=rows)
+            rejected = file.execute("SELECT place, reason FROM rejected ORDER BY number").fetchall()
+            about = _about(file)
         return cls(
-            phonemes=phonemes,
-            lengths=np.diff(phonemes.ends, prepend=0).astype(np.int32),
-            weights=_mapped(folder / "weights.bin", np.float32, counts.kept),
-            texts=Strings(Ragged(*ragged["texts"]), np.fromfile(folder / "first_rows.bin", _FINAL["first_rows"])),
-            text_of_row=_mapped(folder / "text_of_row.bin", _FINAL["text_of_row"], counts.kept),
-            places=Strings(Ragged(*ragged["places"])),
-            transcribers=counts.transcribers,
-            rejected=counts.rejected,
+            phonemes=Column(file, "ids", "rows", rows, _decode_ids),
+            lengths=np.ascontiguousarray(numbers["length"]),
+            weights=np.ascontiguousarray(numbers["weight"]),
+            texts=Column(file, "text", "texts", texts),
+            text_of_row=np.ascontiguousarray(numbers["text"]),
+            places=Column(file, "place", "rows", rows),
+            rejected=rejected,
+            ids=about["ids"],
+            transcribers=about["transcribers"],
         )
-
-
-def _mapped(path: Path, kind: Any, length: int) -> np.ndarray:
-    if path.stat().st_size != length * np.dtype(kind).itemsize:
-        raise OSError(f"{path} is not as long as it was written: remove its folder, and it is made again")
-    return np.memmap(path, kind, mode="r", shape=(length,)) if length else np.empty(0, kind)

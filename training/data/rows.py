@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ipaclip.common.rows import TEXT_COLUMN, TEXT_SUFFIXES, read_records
+from ipaclip.common.sources import import_datasets
 
 from ..arguments import ArgumentsError, SourceArguments
 
@@ -90,12 +91,7 @@ def _read_file(source: SourceArguments) -> _Records:
 
 
 def _read_dataset(source: SourceArguments) -> _Records:
-    try:
-        import datasets
-    except ImportError as error:
-        raise ArgumentsError(
-            f"data.train: {source.path} is read with the package datasets: pip install 'ipaclip[data]'"
-        ) from error
+    datasets = import_datasets()
     is_file, number = Path(source.path).suffix.lower() == ".parquet", 0
     name: tuple[str, str | None] = ("parquet", None) if is_file else (source.path, source.config)
     options = {"data_files": source.path, "split": "train"} if is_file else {

@@ -66,7 +66,7 @@ class LossWatch:
         for row, ids, mask in zip(batch.rows.tolist(), batch.ids.cpu(), batch.mask.cpu(), strict=True):
             heard = ids[mask != 0].tolist()
             records.append({
-                "where": self._data.where(row), "text": self._data.texts[int(self._data.text_of_row[row])],
+                "where": self._data.places[row], "text": self._data.texts[int(self._data.text_of_row[row])],
                 "heard": self._tokenizer.decode(heard, skip_special_tokens=True), "ids": heard,
             })  # fmt: skip
         return records

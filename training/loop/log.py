@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from ipaclip.common.files import write_text
 from torch import Tensor
 from tqdm.auto import tqdm
+from transformers.utils.generic import flatten_dict
 
 from ..arguments import DistillationArguments
 
@@ -63,9 +64,10 @@ class RunLog:
         if main:
             cut_back(self._path, step)
         if self._trackers:
-            name = {"wandb": {"name": output_dir.name}, "trackio": {"name": output_dir.name}}
-            chosen = {key: value for key, value in name.items() if key in arguments.loop.trackers}
-            accelerator.init_trackers(PROJECT, flat(arguments.to_dict()), init_kwargs=chosen)
+            chosen = {one: {"name": output_dir.name} for one in arguments.loop.trackers if one != "tensorboard"}
+            settings = dict(flatten_dict(arguments.to_dict()))
+            plain = {key: one if isinstance(one, int | float | str) else str(one) for key, one in settings.items()}
+            accelerator.init_trackers(PROJECT, plain, init_kwargs=chosen)
         self._bar = tqdm(total=self._steps, initial=step, desc="distilling", unit="step", smoothing=0.05,
                          disable=None if main else True)  # fmt: skip
         self._first, self._started = step, time.perf_counter()
@@ -119,14 +121,3 @@ def memory(device: torch.device) -> dict[str, float]:
     if device.type == "cuda":
         used["gpu_memory_gb"] = round(torch.cuda.max_memory_allocated(device) / 1e9, 3)
     return used
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"loop": {"steps": 5}}` → `{"loop.steps": 5}`; what is no number, text or truth value becomes text."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            result.update(flat(value, f"{prefix}{key}."))
-        else:
-            result[f"{prefix}{key}"] = value if isinstance(value, (int, float, str, bool)) else str(value)
-    return result

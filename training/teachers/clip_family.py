@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
 
-from .protocol import TeacherError
+from .protocol import Teacher, TeacherError
 from .reading import TextReader, are_alike, config_values, fingerprint, longest_text, resample_tokens
 
 # An IPA-CLIP directory holds a CLIP: it teaches as that CLIP does.
@@ -28,15 +28,14 @@ PROBES = ("a", "two dogs")
 PADDING_TOLERANCE = 1e-4
 
 
-class ClipTeacher:
+class ClipTeacher(Teacher):
     """Any transformers model with `get_text_features`, in float32. Rows have length 1."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        self.model, self.tokenizer, self.name = model.eval().requires_grad_(False), tokenizer, name
-        self.has_tower = False
+        super().__init__(model, tokenizer, name)
         self.padded = model.config.model_type in PADDED_TYPES
         self.reader = TextReader(tokenizer, longest_text(self.text_tower, tokenizer), self.padded)
-        self.clip: CLIPModel | None = model if isinstance(model, CLIPModel) else None
+        self.clip = model if isinstance(model, CLIPModel) else None
         self.dim, self.token_dim = self._check_reading()
 
     @classmethod
@@ -55,12 +54,9 @@ class ClipTeacher:
         if missing:
             raise TeacherError(f"teacher {name} lacks {len(missing)} weights of its text tower (as {missing[0]})")
         tokenizer = _loaded(AutoTokenizer, "tokenizer", name)
-        if model_type not in CLIP_TYPES:
-            return cls(model, tokenizer, name)
         teacher = cls(model, tokenizer, name)
         teacher.has_tower = model_type == IPACLIP_TYPE
-        vocab_size = model.config.text_config.vocab_size
-        if not fits_vocabulary(tokenizer, vocab_size):
+        if teacher.clip and not fits_vocabulary(tokenizer, vocab_size := model.config.text_config.vocab_size):
             raise TeacherError(
                 f"teacher {name}: its tokenizer has {len(tokenizer)} tokens, its text tower {vocab_size}: the "
                 "tokenizer is missing, incomplete or another model's. Copy the files of the model's own there"
@@ -71,21 +67,8 @@ class ClipTeacher:
     def text_tower(self) -> nn.Module:
         return self.model.text_model
 
-    @property
-    def max_length(self) -> int:
-        return self.reader.max_length
-
-    @property
-    def truncated(self) -> int:
-        return self.reader.truncated
-
     def load_image_processor(self) -> Any:
-        """What a finished model is saved with."""
         return _loaded(AutoImageProcessor, "image processor", self.name) if self.clip is not None else None
-
-    def to(self, device: torch.device | str) -> "ClipTeacher":
-        self.model.to(device)
-        return self
 
     def fingerprint(self) -> str:
         settings = {

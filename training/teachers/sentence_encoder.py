@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from ipaclip.common.checkpoints import find_file
-from transformers import CLIPModel
+from ipaclip.common.extras import needs_extra
 
-from .protocol import TeacherError
+from .protocol import Teacher, TeacherError
 from .reading import TextReader, are_alike, config_values, fingerprint, resample_tokens
 
 MODULES_FILE = "modules.json"
@@ -60,16 +60,12 @@ def _check_modules(name: str) -> str:
     return listed[0][1]
 
 
-class SentenceTeacher:
+class SentenceTeacher(Teacher):
     """A sentence encoder, in float32. It knows texts alone, so that the finished tower is saved alone."""
-
-    clip: CLIPModel | None = None
-    has_tower = False
 
     def __init__(self, model: Any, name: str) -> None:
         """`model` is a `sentence_transformers.SentenceTransformer`."""
-        self.model, self.name = model.float().eval().requires_grad_(False), name
-        self.tokenizer = model.tokenizer
+        super().__init__(model.float(), model.tokenizer, name)
         self.prompt = (model.prompts or {}).get(model.default_prompt_name) or ""
         self.reader = TextReader(self.tokenizer, int(model.get_max_seq_length() or self.tokenizer.model_max_length))
         self.token_dim = int(self.text_tower.config.hidden_size)
@@ -91,12 +87,9 @@ class SentenceTeacher:
             OSError: if there is none, or its weights are no safetensors.
             TeacherError: if it holds a module that is not supported, or lacks weights.
         """
-        try:
+        with needs_extra("sentence-transformers", f"The sentence encoder {name} as a teacher"):
             from sentence_transformers import SentenceTransformer
-        except ImportError as error:
-            raise ImportError(
-                f"teacher {name} is a sentence encoder: pip install 'ipaclip[sentence-transformers]'"
-            ) from error
+
         folder = _check_modules(name)
         options = {"dtype": torch.float32, "use_safetensors": True}
         try:
@@ -114,21 +107,6 @@ class SentenceTeacher:
     @property
     def text_tower(self) -> Any:
         return self.model[0].auto_model
-
-    @property
-    def max_length(self) -> int:
-        return self.reader.max_length
-
-    @property
-    def truncated(self) -> int:
-        return self.reader.truncated
-
-    def load_image_processor(self) -> None:
-        """There are no pictures."""
-
-    def to(self, device: torch.device | str) -> "SentenceTeacher":
-        self.model.to(device)
-        return self
 
     def fingerprint(self) -> str:
         settings = {

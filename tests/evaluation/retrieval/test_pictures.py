@@ -112,7 +112,7 @@ def test_tables_gather_the_captions_of_a_picture(folder):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.csv", "image,text\na.png,red\n", r"t\.csv:2: there is no caption"),
+        ("t.csv", "image,text\na.png,red\n", r"t\.csv has no column caption"),
         ("t.csv", "image,caption\na.png,red\nb.png,\n", r"t\.csv:3: a caption is empty"),
         ("t.csv", "image,caption\n,red\n", r"t\.csv:2: image is not the path"),
         ("t.csv", "image,caption\n", "holds no pictures"),

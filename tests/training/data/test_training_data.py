@@ -43,7 +43,7 @@ def test_given_ipa_needs_no_transcriber_and_keeps_its_weight(tmp_path, tokenizer
     assert data.weights.tolist() == [2.0, 1.0]
     assert data.transcribers == {}
     assert spoken(data, tokenizer) == ["kæt", "dɔɡ"]
-    assert data.where(1) == f"{tmp_path / 'rows.jsonl'}:2"
+    assert data.places[1] == f"{tmp_path / 'rows.jsonl'}:2"
     assert data.phonemes[0].tolist() == tokenizer("kæt")["input_ids"]
     assert not (tmp_path / "rejected.jsonl").exists()
 
@@ -69,7 +69,7 @@ def test_broken_rows_are_set_aside_with_their_reasons_and_the_rest_goes_on(tmp_p
     )
     data = load(tmp_path, tokenizer, "rows.jsonl", content)
     assert list(data.texts) == ["cat"]
-    assert data.rejected == 7
+    assert len(data.rejected) == 7
     reasons = rejected(tmp_path)
     assert reasons["2"] == "the text is empty"
     assert "not JSON" in reasons["3"]
@@ -88,14 +88,14 @@ def test_a_quotation_mark_that_nobody_closes_loses_one_row(tmp_path, tokenizer):
     reasons = rejected(tmp_path)
     assert reasons["4"] == reasons["66"] == "the row cannot be read: a quotation mark is not closed"
     assert "',' expected" in reasons["65"]
-    assert len(reasons) == data.rejected == 3
+    assert len(reasons) == len(data.rejected) == 3
 
 
 def test_a_line_of_a_tsv_is_a_row_whatever_its_quotation_marks(tmp_path, tokenizer):
     texts = ['"Stop he said', 'go"', '"Where is it," she asked.', '"Stop!', '"The dog is big”']
     data = load(tmp_path, tokenizer, "ROWS.TSV", "ipa\ttext\n" + "".join(f"kæt\t{text}\n" for text in texts))
     assert list(data.texts) == texts
-    assert data.rejected == 0
+    assert not data.rejected
 
 
 def test_rows_that_hold_what_no_file_can_are_set_aside(tmp_path, tokenizer):
@@ -330,17 +330,13 @@ def test_broken_off_preparation_goes_on_where_it_stopped(tmp_path, tokenizer, mo
 
     broken, asked = module.Writer.append, []
 
-    def append(writer, *chunk):
-        asked.append(chunk)
-        if len(asked) == 3:
-            with (writer.folder / "phonemes.bin").open("ab") as file:
-                file.write(b"half of")
-            raise KeyboardInterrupt
-        broken(writer, *chunk)
+    def append(writer, rows, *others):
+        asked.append(rows)
+        broken(writer, [*rows, None] if len(asked) == 3 else rows, *others)
 
     with monkeypatch.context() as patch:
         patch.setattr(module.Writer, "append", append)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(AttributeError):  # in the middle of a chunk
             load(tmp_path, tokenizer, "rows.jsonl", jsonl(*rows))
     seen = []
     monkeypatch.setattr(module.Writer, "append", lambda writer, *chunk: (seen.append(chunk), broken(writer, *chunk)))

@@ -294,7 +294,7 @@ def test_a_sentence_encoder_that_lacks_weights_is_refused(tmp_path):
 def test_without_the_library_it_is_said_what_to_install(tmp_path, monkeypatch):
     directory = bert_checkpoint(tmp_path)
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(ImportError, match=r"pip install 'ipaclip\[sentence-transformers\]'"):
+    with pytest.raises(ImportError, match=r'pip install "ipaclip\[sentence-transformers\]"'):
         load_teacher(directory)
 
 
