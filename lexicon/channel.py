@@ -46,7 +46,7 @@ class Channel:
     by_hand: Way = Way(0.43, 0.398, 4.1)
     prior: float = 0.6
     other_language: float = 2.0
-    nothing: float = 2.0
+    nothing: float = 2.5
     itself: float = 4.0
     further: float = 2.0
 
