@@ -116,16 +116,16 @@ class Distillation:
         self.gallery = [file for file in found if file is not None and self.teacher.clip is not None]
         cache = partial(TargetCache, cache_dir / "targets", self.teacher, precision=arguments.target_precision)
         self.cache, objective = cache(), arguments.objective
-        self.targets, self.token_targets = self._teach(self.data.texts), None
+        self.targets, self.token_targets = self._teach(self.cache, self.data.texts), None
         if objective.token_states:
-            self.token_targets = self._teach(self.data.texts, cache(token_length=objective.token_positions))
+            self.token_targets = self._teach(cache(token_length=objective.token_positions), self.data.texts)
         self.row_weights, self.evaluation_rows = choose_rows(
             arguments,
             self.data,
             self.targets,
             tokenizer=self.tokenizer,
             cache_dir=cache_dir / "rows",
-            teach=self._teach,
+            teach=partial(self._teach, self.cache),
         )
         self.teacher.to("cpu")
         self.tower = build_student(
@@ -174,9 +174,9 @@ class Distillation:
                 head.load_state_dict(trained.state_dict())
         return head
 
-    def _teach(self, texts: Sequence[str], cache: TargetCache | None = None) -> Targets:
+    def _teach(self, cache: TargetCache, texts: Sequence[str]) -> Targets:
         with self.accelerator.main_process_first():
-            return (cache or self.cache).targets(texts)
+            return cache.targets(texts)
 
     def _build_batches(self) -> BatchMaker:
         arguments, accelerator = self.arguments, self.accelerator

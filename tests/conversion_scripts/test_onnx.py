@@ -80,17 +80,27 @@ def test_the_graph_names_its_axes_and_no_paths(tiny_export: Any) -> None:
     assert b"modeling_ipaclip" not in file.read_bytes()
 
 
-def test_the_report_is_what_was_measured(tiny_export: Any) -> None:
+def test_the_report_is_what_was_measured(tiny_export: Any, tiny_checkpoint: Path) -> None:
     directory, reports = tiny_export
+    model = IPAClipModel.from_pretrained(tiny_checkpoint)
+    parts = {
+        "pronunciation": (model.pronunciation_model, model.pronunciation_projection),
+        "text": (model.text_model, model.text_projection),
+        "image": (model.vision_model, model.visual_projection),
+    }
     assert [(r.tower, r.runtime) for r in reports] == [
         (tower, runtime)
         for tower in ("pronunciation", "text", "image")
         for runtime in ("PyTorch fp32", "ONNX fp32", "ONNX int8")
     ]
     for report in reports:
-        assert report.latency_one > 0
-        assert report.latency_batch > 0
-        if report.runtime != "PyTorch fp32":
+        assert min(report.latency_one, report.latency_batch) > 0
+        if report.runtime == "PyTorch fp32":
+            weights = [value for part in parts[report.tower] for value in part.state_dict().values()]
+            assert report.size == sum(value.numel() * value.element_size() for value in weights)
+            assert (report.largest_difference, report.relative_difference) == (0, 0)
+            assert report.smallest_cosine == pytest.approx(1)
+        else:
             suffix = "_int8" if report.runtime.endswith("int8") else ""
             assert report.size == (directory / f"{report.tower}{suffix}.onnx").stat().st_size
     table = to_markdown(reports).splitlines()

@@ -167,6 +167,10 @@ def test_pictures_are_drawn_and_named_in_the_report(phonemes, tmp_path):
         # Something is drawn on white, in more than one colour.
         assert 0.01 < (pixels.min(-1) < 0.9).mean() < 0.9
         assert np.ptp(pixels, axis=-1).max() > 0.3
+    # What is drawn is what was found: the two levels lie otherwise.
+    for kind in ("map", "tree"):
+        first, second = ((tmp_path / f"{kind}_{level}.png").read_bytes() for level in ("embedding", "tower"))
+        assert first != second
 
 
 def test_human_names_what_it_leaves_out(checkpoint, judged):
