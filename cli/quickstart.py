@@ -44,13 +44,7 @@ def quickstart(
     with fast_imports():
         import torch
         from ipaclip.common.checkpoints import add_to_metrics
-        from ipaclip.evaluation import (
-            RealWords,
-            build_queries,
-            evaluate_retrieval,
-            further_respellings,
-            held_out_words,
-        )
+        from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
         from ipaclip.search import Gallery, PictureSearch
         from ipaclip.search.fusion import NO_GATE
         from ipaclip.tokenization import get_transcriber

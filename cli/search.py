@@ -59,11 +59,7 @@ def search(
     """
     ways = {"--sound": sound, "--text": text, "--both": both, "--fuse": fused}
     _reject_conflicts([name for name, is_set in ways.items() if is_set], ipa=ipa, language=language, why=why)
-    wanted = [*(queries or []), *(read_words(file) if file is not None else [])]
-    if list_gallery and wanted:
-        raise ValueError("--list takes no queries: leave out one or the other.")
-    if not list_gallery and not wanted:
-        raise ValueError('There is no query: try `ipaclip search batterfly`, or see "ipaclip search --help".')
+    wanted = _wanted(queries or [], file, list_gallery)
     keep_libraries_quiet()
     from ipaclip import embedded_checkpoint
     from ipaclip.search import Gallery, PictureSearch, local_checkpoint
@@ -90,6 +86,15 @@ def search(
         _print_answer(answer, as_json, why)
     if any(answer.error is not None for answer in answers):
         raise typer.Exit(CANNOT_BE_SAID)
+
+
+def _wanted(queries: list[str], file: str | None, list_gallery: bool) -> list[str]:
+    wanted = [*queries, *(read_words(file) if file is not None else [])]
+    if list_gallery and wanted:
+        raise ValueError("--list takes no queries: leave out one or the other.")
+    if not list_gallery and not wanted:
+        raise ValueError('There is no query: try `ipaclip search batterfly`, or see "ipaclip search --help".')
+    return wanted
 
 
 @dataclass

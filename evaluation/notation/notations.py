@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ipaclip.common.rows import read_table
 from ipaclip.lexicon.pronouncing import DIALECTS
 from ipaclip.lexicon.sounds import segments_of
 from ipaclip.tokenization import MissingBackendError, get_transcriber, languages
-
-from ..human.human import read_columns
 
 COLUMNS = ("language", "word", "ipa")
 NAME, ALIAS = "name", "emoji_name"
@@ -74,7 +73,7 @@ def read_dictionary(path: str | Path, names: Sequence[str]) -> tuple[list[WordLi
         picture.setdefault(_plain(name), index)
     rows: dict[str, list[tuple[str, int, str]]] = {}
     unknown = 0
-    for where, row in read_columns(path, COLUMNS):
+    for where, row in read_table(path, COLUMNS):
         language, word, ipa = (_cell(where, row, column) for column in COLUMNS)
         if NAME not in row and ALIAS not in row:
             raise ValueError(f"{where}: there is no column {NAME}; it needs {', '.join((*COLUMNS, NAME))}.")
