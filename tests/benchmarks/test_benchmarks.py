@@ -378,3 +378,24 @@ def test_a_table_of_words_that_is_broken_is_named(benchmark, tmp_path: Path, con
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=re.escape(f"words.tsv{message}")):
         benchmark("g2p").read_words(path)
+
+
+def test_confusions_are_learned_from_a_dictionary(tmp_path: Path) -> None:
+    pytest.importorskip("phonemizer")
+    table = tmp_path / "words.tsv"
+    # The dictionary has a nasal where the transcriber has p, in every word: p and m are learned to be near.
+    words = [("pan", "man"), ("pin", "mɪn"), ("pen", "mɛn"), ("pot", "mɑt"), ("pub", "mʌb"), ("pit", "mɪt")]
+    lines = [f"eng-Latn\t{word}\t{ipa}" for word, ipa in words]
+    table.write_text("\n".join(["language\tword\tipa", *lines, ""]), encoding="utf-8")
+    rows = [line.split("\t") for line in run("confusions.py", "--words", str(table)).splitlines()]
+    assert rows[0] == ["segment", "other", "cost", "count"]
+    (learned,) = (row for row in rows if row[:2] == ["m", "p"])
+    assert float(learned[2]) < 2.0  # by their features they are further apart
+    assert int(learned[3]) == 6
+
+
+@pytest.mark.slow
+def test_the_score_is_fitted_in_short() -> None:
+    printed = run("score_fit.py", "--count", "4")
+    assert "Score(text=Witness(" in printed
+    assert "Expected calibration error" in printed
