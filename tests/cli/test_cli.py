@@ -172,7 +172,6 @@ def test_what_holds_no_ipa_is_not_searched_for(tiny_checkpoint: Path) -> None:
         (("--ipa", "--text", "x"), "The text tower cannot read IPA: leave out --ipa or --text."),
         (("--ipa", "--both", "x"), "The text tower cannot read IPA: leave out --ipa or --both."),
         (("--text", "--both", "x"), "--text and --both are two ways of asking: leave out one of them."),
-        (("--ipa", "--language", "eng-Latn", "x"), "leave out --language or --ipa."),
         (("--text", "--language", "eng-Latn", "x"), "leave out --language or --text."),
         (("--list", "x"), "--list takes no queries"),
         ((), "There is no query: try `ipaclip search batterfly`"),
@@ -192,6 +191,7 @@ def test_what_is_wrong_is_one_line_and_exit_code_two(arguments: tuple[str, ...],
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--ipa", "--language", "eng-Latn", "x"), "leave out --language or --ipa."),
         (("--top", "7", "x"), "--top 7 is too many: the gallery has 6 pictures."),
         (("--language", "xxx-Latn", "x"), "'xxx-Latn'"),
     ],
