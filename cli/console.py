@@ -70,8 +70,12 @@ def keep_libraries_quiet() -> None:
     for name, value in {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}.items():
         os.environ.setdefault(name, value)
     ours = logging.getLogger("ipaclip")
-    if not any(isinstance(handler, _Warnings) for handler in ours.handlers):
-        ours.addHandler(_Warnings(logging.WARNING))
+    handlers = [handler for handler in ours.handlers if isinstance(handler, _Warnings)]
+    if not handlers:
+        handlers = [_Warnings()]
+        ours.addHandler(handlers[0])
+    for handler in handlers:  # a command that ran before in this process may have shown more
+        handler.setLevel(logging.WARNING)
 
 
 def show_progress() -> None:
