@@ -42,8 +42,13 @@ class GalleryEntry:
         return {**entry, "same_picture": list(self.same_picture)} if self.same_picture else entry
 
 
-class Hit(NamedTuple):
-    """A picture found.
+class _Found(NamedTuple):
+    entry: GalleryEntry
+    score: float
+
+
+class Hit(_Found):
+    """A picture found: a pair of entry and score, which knows its reading.
 
     Attributes:
         entry: what it shows.
@@ -51,9 +56,12 @@ class Hit(NamedTuple):
         reading: what the query was taken for, where a lexicon found the picture.
     """
 
-    entry: GalleryEntry
-    score: float
-    reading: "Reading | None" = None
+    reading: "Reading | None"
+
+    def __new__(cls, entry: GalleryEntry, score: float, reading: "Reading | None" = None) -> "Hit":
+        hit = super().__new__(cls, entry, score)
+        hit.reading = reading
+        return hit
 
 
 class Gallery:

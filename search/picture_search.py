@@ -110,7 +110,7 @@ class PictureSearch:
                 a word cannot be pronounced, or `top` is below 1.
             ImportError: If the transcriber for `language` is not installed.
         """
-        asked = _listed(queries)
+        asked = _listed(queries, "search")
         if by not in get_args(Way):
             raise ValueError(f"by is {by!r}: it must be 'sound', 'ipa' or 'text'.")
         if language is not None and by != "sound":
@@ -144,7 +144,7 @@ class PictureSearch:
         """
         if top < 1:
             raise ValueError(f"top is {top}: ask for one picture at least.")
-        asked = _listed(queries)
+        asked = _listed(queries, "find")
         if not asked:
             return []
         found = []
@@ -161,7 +161,7 @@ class PictureSearch:
         That is those of the text tower with what was typed (None for IPA), each reading with its own, and those of the
         pronunciation tower (None where the query cannot be pronounced).
         """
-        asked = _listed(queries)
+        asked = _listed(queries, "witnesses")
         found = [] if self.lexicon is None else self.lexicon.readings(asked, ipa=ipa, language=language, top=_READINGS)
         readings = found or [[] for _ in asked]
         text = [None] * len(asked) if ipa else list(self._cosines(text=asked))
@@ -228,9 +228,9 @@ class PictureSearch:
         ]
 
 
-def _listed(queries: Sequence[str]) -> list[str]:
+def _listed(queries: Sequence[str], method: str) -> list[str]:
     if isinstance(queries, str):
-        raise TypeError(f"A list of queries is needed, not one str: write [{queries!r}].")
+        raise TypeError(f"{method} takes a list of queries, not one str: write {method}([{queries!r}]).")
     return list(queries)
 
 

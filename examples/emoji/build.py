@@ -21,19 +21,22 @@ import languages
 import torch
 import train_clip
 from ipaclip.evaluation import RealWords, build_queries, evaluate_retrieval, further_respellings, held_out_words
+from ipaclip.lexicon import Lexicon
 from ipaclip.search import PictureSearch
 from ipaclip.tokenization import get_transcriber
 from ipaclip.training.arguments import DistillationArguments
 from ipaclip.training.distillation import distil
 from ipaclip.training.sound_alone.checkpoint import fit_checkpoint
 
+import lexicon
+
 logger = logging.getLogger("build")
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent.parent / "pretrained" / "emoji"
 SHIPPED_FILES = (
-    "README.md", "config.json", "gallery.json", "gallery.safetensors", "metrics.json", "model.safetensors",
-    "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+    "README.md", "config.json", "gallery.json", "gallery.safetensors", "lexicon.safetensors", "lexicon.tsv",
+    "metrics.json", "model.safetensors", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
 )  # fmt: skip
 
 
@@ -85,6 +88,14 @@ def write_inputs(clip: Path) -> list[str]:
     return [f"augmentation.inventory={json.dumps(inventory)}", f"data.held_out={held_out}"]
 
 
+def make_lexicon(tower: Path) -> None:
+    """Builds the lexicon, unless it is there."""
+    if not (tower / "lexicon.safetensors").exists():
+        pictures = PictureSearch.from_checkpoint(tower)
+        entries = lexicon.entries_of(pictures.gallery.entries)
+        Lexicon.build(entries, pictures.model, pictures.processor, show_progress=True).save(tower)
+
+
 def evaluate(tower: Path) -> None:
     """Adds the table of results to the metrics and the model card."""
     pictures = PictureSearch.from_checkpoint(tower)
@@ -131,6 +142,7 @@ def main() -> None:
     make_clip(args.clip, args.epochs)
     if not (args.tower / "metrics.json").exists():
         make_tower(args.clip, args.tower, args.overrides)
+    make_lexicon(args.tower)
     evaluate(args.tower)
     if args.install:
         install(args.tower)
