@@ -644,7 +644,7 @@ def test_options_that_make_no_sense(tmp_path: Path) -> None:
 def test_without_datasets_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_words(tmp_path / "in.parquet")
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ImportError, match=r"pip install 'ipaclip\[data\]'"):
+    with pytest.raises(ImportError, match=r'pip install "ipaclip\[data\]"'):
         run(source, tmp_path / "out.txt")
     text = write_words(tmp_path / "in.txt")
     run(text, tmp_path / "out.jsonl")  # text takes none of it
