@@ -175,14 +175,8 @@ def _ask(
 def _ask_by_sound(
     pictures: "PictureSearch", answers: list[_Answer], *, is_ipa: bool, language: str | None, top: int
 ) -> None:
-    def transcribe_each(texts: list[str]) -> list[str | ValueError]:
-        try:
-            return list(pictures.processor.transcribe_each(texts, language=language))
-        except RuntimeError as error:  # the checkpoint was taught by another transcriber than is installed
-            raise ValueError(str(error)) from error
-
     queries = [answer.query for answer in answers]
-    for answer, ipa in zip(answers, queries if is_ipa else transcribe_each(queries), strict=True):
+    for answer, ipa in zip(answers, queries if is_ipa else _transcribe_each(pictures, queries, language), strict=True):
         if isinstance(ipa, ValueError):
             answer.error = str(ipa)
         elif not _has_known_sign(pictures, ipa):
@@ -198,19 +192,28 @@ def _ask_by_sound(
 def _ask_by_all(
     pictures: "PictureSearch", answers: list[_Answer], *, is_ipa: bool, language: str | None, top: int
 ) -> None:
+    assert pictures.lexicon is not None
     queries = [answer.query for answer in answers]
-    for answer, ipa in zip(
-        answers, queries if is_ipa else pictures.processor.transcribe_each(queries, language=language), strict=True
-    ):
-        if is_ipa and not _has_known_sign(pictures, answer.query):
-            answer.error = f"{answer.query!r} holds no sign of IPA: leave out --ipa if it is spelled."
-        answer.ipa = ipa if isinstance(ipa, str) else None
+    said = queries if is_ipa else _transcribe_each(pictures, queries, language)
+    for answer, ipa in zip(answers, said, strict=True):
+        try:
+            pictures.lexicon.split_query(answer.query, ipa=is_ipa)
+        except ValueError as error:
+            answer.error = str(error)
+        else:
+            answer.ipa = ipa if isinstance(ipa, str) else None
     asked = [answer for answer in answers if answer.error is None]
-    for answer, hits in zip(
-        asked, pictures.find([one.query for one in asked], ipa=is_ipa, language=language, top=top), strict=True
-    ):
+    found = pictures.find([one.query for one in asked], ipa=is_ipa, language=language, top=top)
+    for answer, hits in zip(asked, found, strict=True):
         answer.results = hits
         answer.fits = hits[0].score >= pictures.score.threshold
+
+
+def _transcribe_each(pictures: "PictureSearch", texts: list[str], language: str | None) -> list[str | ValueError]:
+    try:
+        return list(pictures.processor.transcribe_each(texts, language=language))
+    except RuntimeError as error:  # the checkpoint was taught by another transcriber than is installed
+        raise ValueError(str(error)) from error
 
 
 def _has_known_sign(pictures: "PictureSearch", ipa: str) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ipaclip.common.files import whole_file
 from ipaclip.common.rows import read_table
 
 COLUMNS = ("word", "language", "meaning", "frequency", "ipa")
@@ -121,8 +120,8 @@ def read_entries(path: str | Path, language: str) -> list[Entry]:
 
 
 def write_entries(entries: Iterable[Entry], path: str | Path) -> None:
-    """Writes a table that `read_entries` reads, whole or not at all."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    """Writes a table that `read_entries` reads."""
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
         for one in entries:

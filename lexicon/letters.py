@@ -7,6 +7,7 @@ import numpy as np
 
 _START, _END = "\x02", "\x03"
 _SHIFT = 21  # bits of a code point
+_APOSTROPHES = "'’‘ʼ`"  # left out: "man's" is typed "mans", and not "man s"
 _MARKS = ("\u0300", "\u036f")  # Latin's and Greek's accents; marks of other scripts are letters
 
 
@@ -14,8 +15,10 @@ def plain_letters(text: str) -> str:
     """A text as it is compared: small letters without accents, words divided by one space, no punctuation."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     kept = (sign for sign in decomposed if not _MARKS[0] <= sign <= _MARKS[1])
-    letters = "".join(sign if unicodedata.category(sign)[0] in "LMN" else " " for sign in kept)
-    return unicodedata.normalize("NFC", " ".join(letters.replace(" s ", "s ").split()))
+    letters = "".join(
+        sign if unicodedata.category(sign)[0] in "LMN" else " " for sign in kept if sign not in _APOSTROPHES
+    )
+    return unicodedata.normalize("NFC", " ".join(letters.split()))
 
 
 class LetterIndex:

@@ -33,7 +33,7 @@ _TOGETHER = 4096  # words that are transcribed in one call
 class Lexicon:
     """Words with their pronunciations, what a text tower makes of them, and how a query is decoded.
 
-    Make it with `build`, `load` or `from_checkpoint`; it does not change afterwards but by `add`, `remove`, `update`.
+    Make it with `build` or `load`; it does not change afterwards but by `add`, `remove`, `update`.
 
     Attributes:
         language: the language of queries that name none.
@@ -141,18 +141,25 @@ class Lexicon:
         entries = list(as_entries(words, self.language))
         if self._embeds:
             self._require_model(model, processor)
+        before = self._entries, self.sounds, self._embeds
         self.remove([entry.word for entry in entries])
-        self.add(entries, model, processor)
+        try:
+            self.add(entries, model, processor)
+        except BaseException:
+            self._entries, self.sounds, self._embeds = before
+            self._forget()
+            raise
 
     def _take_in(
         self, entries: Iterable[Entry], model: Any, processor: Any, show_progress: bool, first: bool = False
     ) -> None:
         known = {entry.key: number for number, entry in enumerate(self._entries)}
+        again: dict[int, float] = {}
         new: dict[tuple[str, str, str], Entry] = {}
         for entry in entries:
             if entry.key in known:
                 number = known[entry.key]
-                self._entries[number] = _more_frequent(self._entries[number], entry)
+                again[number] = again.get(number, 0.0) + entry.frequency
             else:
                 new[entry.key] = _more_frequent(new[entry.key], entry) if entry.key in new else entry
         pronounced = self._pronounced(list(new.values()), show_progress)
@@ -164,11 +171,15 @@ class Lexicon:
             if not said
         }
         more = Sounds.build([said for said in split if said], None if first else self.sounds)
+        if model is not None:
+            self._embed([entry.meaning for entry in (*self._entries, *heard)], model, processor, show_progress)
+        # All that can fail is behind.
+        for number, frequency in again.items():
+            entry = self._entries[number]
+            self._entries[number] = replace(entry, frequency=entry.frequency + frequency)
         self.sounds = more if first else self.sounds.joined(more, len(self._entries))
         self._entries += heard
         self._forget()
-        if model is not None:
-            self._embed([entry.meaning for entry in heard], model, processor, show_progress)
 
     def _pronounced(self, entries: list[Entry], show_progress: bool) -> list[Entry]:
         """The entries with their pronunciations, in their order; those that cannot be said are noted and left out."""
@@ -232,7 +243,7 @@ class Lexicon:
         """
         if top < 1:
             raise ValueError(f"top is {top}: ask for one reading at least.")
-        asked = [self._pieces(query, ipa) for query in _listed(queries)]
+        asked = [self.split_query(query, ipa=ipa) for query in _listed(queries)]
         spoken = language or self.language
         if ipa:
             return [self._read(tokens, None, spoken, top) for tokens in asked]
@@ -240,20 +251,26 @@ class Lexicon:
         sounds = _heard(sorted(spans), spoken)
         return [self._read(tokens, sounds, spoken, top) for tokens in asked]
 
-    def _pieces(self, query: str, ipa: bool) -> list[str]:
+    def split_query(self, query: str, *, ipa: bool = False) -> list[str]:
+        """The words of a query.
+
+        Raises:
+            ValueError: If it is empty or too long, or is to be IPA and holds no segment.
+        """
         if not isinstance(query, str) or not query.strip():
             raise ValueError(f"The query {query!r} is empty: write a word.")
         if len(query) > _LONGEST_QUERY:
             raise ValueError(f"The query {query[:20]!r}… has {len(query)} signs: {_LONGEST_QUERY} are the most.")
-        return (respell(query) if ipa else query).split()
+        tokens = (respell(query) if ipa else query).split()
+        if ipa and not segments_of([" ".join(tokens)])[0]:
+            raise ValueError(f"{query!r} holds no consonant or vowel of IPA.")
+        return tokens
 
     def _read(
         self, tokens: list[str], sounds: "Mapping[str, Piece] | None", language: str | None, top: int
     ) -> list[Reading]:
         found: dict[tuple[int, int], list[tuple[float, Part]]] = {}
         whole = self._piece(tokens, sounds)
-        if not whole.sounds and not whole.typed:
-            raise ValueError(f"{whole.text!r} holds no consonant or vowel of IPA.")
 
         def read(start: int, end: int) -> list[tuple[float, Part]]:
             if (start, end) not in found:

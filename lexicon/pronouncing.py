@@ -1,9 +1,9 @@
 """The several ways in which a word is said: dialects, dictionaries and transcribers of its language."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
-from ipaclip.tokenization import MissingBackendError, UnknownLanguageError, get_transcriber, languages
+from ipaclip.tokenization import MissingBackendError, get_transcriber, languages
 
 # Dialects that dictionaries write beside the one by which the language is named.
 DIALECTS = {
@@ -70,12 +70,3 @@ def letter_by_letter(words: Sequence[str], language: str) -> list[tuple[str, ...
     said = dict(zip(some, pronounce([" ".join(word) for word in some], language, every=False), strict=True))
     answers = [said.get(word, "") for word in words]
     return [answer if isinstance(answer, tuple) else () for answer in answers]
-
-
-def pronounceable(codes: Iterable[str]) -> list[str]:
-    """Those of the languages that can be pronounced here."""
-    known = languages()
-    return [code for code in codes if code in known]
-
-
-__all__ = ["MissingBackendError", "UnknownLanguageError", "letter_by_letter", "pronounce", "pronounceable"]

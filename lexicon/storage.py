@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ipaclip.common.checkpoints import LEXICON_FILES
-from ipaclip.common.files import write_bytes
+from ipaclip.common.files import whole_file
 
 from .channel import Channel
 from .entries import Entry, read_saved, write_entries
@@ -43,10 +43,10 @@ def save(lexicon: "Lexicon", entries: Sequence[Entry], embeds: Mapping[str, np.n
         "text_tower": lexicon.text_tower or "",
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    directory.mkdir(parents=True, exist_ok=True)
-    write_entries(entries, directory / TABLE_FILE)
-    about["table"] = _hash(directory / TABLE_FILE)
-    write_bytes(directory / ARRAYS_FILE, to_bytes(arrays, about))
+    # Both are whole before either gets its name: a run that is killed leaves two files of one lexicon.
+    with whole_file(directory / ARRAYS_FILE) as whole, whole_file(directory / TABLE_FILE) as table:
+        write_entries(entries, table)
+        whole.write_bytes(to_bytes(arrays, {**about, "table": _hash(table)}))
 
 
 def load(kind: "type[Lexicon]", directory: Path) -> "Lexicon":

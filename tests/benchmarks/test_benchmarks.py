@@ -399,3 +399,11 @@ def test_the_score_is_fitted_in_short() -> None:
     printed = run("score_fit.py", "--count", "4")
     assert "Score(text=Witness(" in printed
     assert "Expected calibration error" in printed
+
+
+@pytest.mark.slow
+def test_the_channel_is_fitted_in_short() -> None:
+    printed = run("lexicon_fit.py", "--count", "4")
+    assert "Channel(spoken=" in printed
+    (names,) = (line for line in printed.splitlines() if line.startswith("| typed: names"))
+    assert [cell.strip() for cell in names.split("|")[2:4]] == ["100.0", "100.0"]  # nothing is nearer than itself

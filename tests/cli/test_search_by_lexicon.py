@@ -41,6 +41,14 @@ def test_json_has_the_reading_and_whether_anything_fits(checkpoint: Path) -> Non
     assert shown.out[1] == "  nothing fits; the nearest are"
 
 
+def test_what_cannot_be_read_does_not_stop_the_others(checkpoint: Path) -> None:
+    result = ipaclip("search", "--checkpoint", checkpoint, "--ipa", "--json", "ˈ", "kwɪl", "k" * 501)
+    assert result.code == 1
+    assert [bool(answer["results"]) for answer in result.json] == [False, True, False]
+    assert "holds no consonant or vowel" in result.err[0]
+    assert "501 signs" in result.err[1]
+
+
 def test_one_tower_alone_gives_cosines(checkpoint: Path, tiny_checkpoint: Path) -> None:
     alone = ipaclip("search", "--checkpoint", checkpoint, "--sound", "--ipa", "--json", "dɔɡ")
     without = ipaclip("search", "--checkpoint", tiny_checkpoint, "--ipa", "--json", "dɔɡ")

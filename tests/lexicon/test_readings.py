@@ -89,6 +89,31 @@ def test_words_are_added_removed_and_updated() -> None:
     assert len(lexicon) == 2
 
 
+def test_a_word_again_adds_its_frequency_alone() -> None:
+    lexicon = Lexicon.build(ANIMALS[:1])
+    lexicon.add([entry("bat", "ʃa", frequency=2)])
+    assert (lexicon[0].frequency, lexicon[0].pronunciations) == (3, ("bæt",))  # as it is decoded
+
+
+def test_what_cannot_be_updated_stays_as_it_was() -> None:
+    lexicon = Lexicon.build(ANIMALS[:2])
+    before = lexicon.readings(["bæt"], ipa=True)
+    with pytest.raises(ValueError, match="xxx-Latn"):
+        lexicon.update([Entry("bat", "xxx-Latn")])
+    assert [lexicon[number].word for number in range(len(lexicon))] == ["bat", "pat"]
+    assert lexicon.readings(["bæt"], ipa=True) == before
+
+
+def test_an_emptied_lexicon_reads_nothing(tmp_path: Path) -> None:
+    lexicon = Lexicon.build(ANIMALS[:1])
+    lexicon.remove(["bat"])
+    assert lexicon.readings(["bæt"], ipa=True) == [[]]
+    lexicon.save(tmp_path)
+    again = Lexicon.load(tmp_path)
+    again.add(ANIMALS)
+    assert words_of(again, "kæt")[0] == "cat"
+
+
 def test_saved_and_loaded_it_reads_alike(tmp_path: Path) -> None:
     lexicon = Lexicon.build([*ANIMALS, entry("chat", "ʃa", language="fra-Latn", meaning="cat", frequency=0.25)])
     lexicon.save(tmp_path)
@@ -224,6 +249,18 @@ def test_building_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.M
     assert asked == ["cat", "red cat", "cat", "red cat"]
     assert len(lexicon) == len(Lexicon.load(tmp_path)) == 4
     assert lexicon[0].frequency == 1  # what was there is not counted again
+
+
+def test_embeddings_may_come_later(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    from ipaclip import IPAClipModel, IPAClipProcessor
+
+    model, processor = IPAClipModel.from_pretrained(tiny_checkpoint), IPAClipProcessor.from_pretrained(tiny_checkpoint)
+    lexicon = Lexicon.build(ANIMALS[:2])
+    lexicon.add(ANIMALS[2:], model, processor)
+    lexicon.save(tmp_path)
+    whole = Lexicon.build(ANIMALS, model, processor)
+    words = [one.word for one in ANIMALS]
+    np.testing.assert_allclose(Lexicon.load(tmp_path).text_embeds(words), whole.text_embeds(words), atol=1e-3)
 
 
 def test_another_text_tower_is_refused(tmp_path: Path, tiny_checkpoint: Path) -> None:
